@@ -1,0 +1,85 @@
+//! What all steps of a run share, and what one call of a step gets of it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    call::Call,
+    grant::Grant,
+    http::{GrantedHttp, Http},
+    log::StepLog,
+    oci::{GrantedOci, Oci},
+    secrets::{GrantedSecrets, Placeholders, Secrets},
+    state::{GrantedState, StateFile},
+    voice::{Reporter, Voice},
+    workspace::GrantedWorkspace,
+};
+
+/// The backends of one run. Cheap to clone; everything is made on first use.
+#[derive(Clone)]
+pub struct Backends {
+    /// Clients, shared so that connections are.
+    pub http: Http,
+    /// The pipeline's `[secrets]`; its mask is the run's.
+    pub secrets: Secrets,
+    /// Registries and layouts.
+    pub oci: Oci,
+    /// Durable state.
+    pub state: StateFile,
+    /// The folder of the pipeline file.
+    pub workspace: PathBuf,
+}
+
+/// One call of a step.
+pub struct CallFacts {
+    /// What it may do.
+    pub grant: Grant,
+    /// Whose state it sees: pipeline and step, as one text that no other step has.
+    pub state_scope: String,
+    /// Refuse every change.
+    pub dry_run: bool,
+    /// What is left of the step's timeout, from now.
+    pub deadline: Option<Duration>,
+    /// Who listens.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+/// What one call of a step may use. Clones share log limits and placeholders.
+#[derive(Clone)]
+pub struct Granted {
+    /// `windlass:http` and `wasi:http`.
+    pub http: GrantedHttp,
+    /// `windlass:secrets`.
+    pub secrets: GrantedSecrets,
+    /// `windlass:oci`.
+    pub oci: GrantedOci,
+    /// `windlass:state`.
+    pub state: GrantedState,
+    /// `windlass:workspace`, and the preopens of `wasi:filesystem`.
+    pub workspace: GrantedWorkspace,
+    /// `windlass:log`, and standard output and error.
+    pub log: StepLog,
+}
+
+impl Backends {
+    /// What a call gets. Does nothing yet: no file, no connection.
+    pub fn give(&self, facts: CallFacts) -> Granted {
+        let voice = Voice::new(facts.reporter, self.secrets.mask().clone());
+        let call = Call {
+            grant: Arc::new(facts.grant),
+            voice: voice.clone(),
+            dry_run: facts.dry_run,
+            deadline: facts.deadline.map(|left| Instant::now() + left),
+        };
+        let placeholders = Placeholders::default();
+        Granted {
+            http: GrantedHttp::new(call.clone(), self.http.clone(), placeholders.clone()),
+            secrets: GrantedSecrets::new(call.clone(), self.secrets.clone(), placeholders),
+            oci: GrantedOci::new(call.clone(), self.oci.clone()),
+            state: GrantedState::new(call.clone(), self.state.clone(), facts.state_scope),
+            workspace: GrantedWorkspace::new(call, self.workspace.clone()),
+            log: StepLog::new(voice),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Who we are to a registry: the pipeline's `[registries]`, then docker's configuration.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use ::oci::{Credential, Credentials, DockerConfig, RegistryHost, RepositoryName};
+use futures::future::BoxFuture;
+use report::{Fault, Kind, Mask};
+use tokio::sync::OnceCell;
+use url::Host;
+
+use crate::secrets::{SecretHandle, Secrets};
+
+/// The port that a registry without one is asked at; `only-to` without a port takes any.
+const HTTPS_PORT: u16 = 443;
+
+/// `[registries."HOST"]` of a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// The user.
+    pub username: Option<TextOrSecret>,
+    /// The name of the secret that is the password.
+    pub password: Option<String>,
+    /// The name of the secret that is a bearer token, instead of user and password.
+    pub token: Option<String>,
+    /// Whether plain HTTP is spoken.
+    pub insecure: bool,
+    /// A file of certificates (PEM) that count for this registry besides the machine's own.
+    pub ca: Option<PathBuf>,
+}
+
+/// A text, or the name of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextOrSecret {
+    /// The text itself.
+    Text(String),
+    /// The name of a secret of the pipeline.
+    Secret(String),
+}
+
+/// Credentials by destination; no plugin ever sees one.
+pub(super) struct RegistryCredentials {
+    pub(super) registries: BTreeMap<RegistryHost, RegistrySettings>,
+    pub(super) docker_configs: Vec<PathBuf>,
+    pub(super) secrets: Secrets,
+    /// Read at the first registry that wants to know who we are.
+    pub(super) docker: OnceCell<Arc<[DockerConfig]>>,
+}
+
+impl Credentials for RegistryCredentials {
+    fn credential<'a>(
+        &'a self,
+        registry: &'a RegistryHost,
+        repository: &'a RepositoryName,
+    ) -> BoxFuture<'a, Result<Credential, Fault>> {
+        Box::pin(async move {
+            if let Some(settings) = self.registries.get(registry)
+                && let Some(credential) = self.configured(registry, settings).await?
+            {
+                return Ok(credential);
+            }
+            let configs = self.docker.get_or_try_init(|| self.read_docker_configs()).await?;
+            for config in configs.iter() {
+                if let Some(credential) = config.find(registry, repository)? {
+                    learn(self.secrets.mask(), &credential);
+                    return Ok(credential);
+                }
+            }
+            Ok(Credential::Anonymous)
+        })
+    }
+}
+
+impl RegistryCredentials {
+    async fn configured(
+        &self,
+        registry: &RegistryHost,
+        settings: &RegistrySettings,
+    ) -> Result<Option<Credential>, Fault> {
+        if let Some(token) = &settings.token {
+            let token = self.secret_for(registry, token).await?;
+            return Ok(Some(Credential::Bearer(token.value().clone())));
+        }
+        let username = match &settings.username {
+            None => return Ok(None),
+            Some(TextOrSecret::Text(text)) => text.clone(),
+            Some(TextOrSecret::Secret(name)) => {
+                let handle = self.secret_for(registry, name).await?;
+                handle.value().expose_text().map(str::to_owned).ok_or_else(|| {
+                    Fault::new(Kind::Invalid, format!("the user `{name}` is no UTF-8 text"))
+                        .code("invalid.secrets")
+                })?
+            }
+        };
+        let Some(password) = &settings.password else {
+            let message = format!("the registry `{registry}` has a user and no password");
+            return Err(Fault::new(Kind::Invalid, message)
+                .code("invalid.oci")
+                .help("add `password = { secret = \"…\" }` beside `username`"));
+        };
+        let password = self.secret_for(registry, password).await?.value().clone();
+        Ok(Some(Credential::Basic { username, password }))
+    }
+
+    /// The secret `name`, if its `only-to` names the registry.
+    async fn secret_for(&self, registry: &RegistryHost, name: &str) -> Result<SecretHandle, Fault> {
+        let handle = self.secrets.resolve(name).await?;
+        let may_go = |text: &str| {
+            let (host, port) = split(text);
+            handle.may_go_to(&Host::parse(host).as_ref().map_or(Host::Domain(host), borrow), port)
+        };
+        // Docker Hub answers under another name than the one that people write.
+        may_go(registry.as_str()).or_else(|denied| may_go(registry.api_host()).map_err(|_| denied))?;
+        Ok(handle)
+    }
+
+    async fn read_docker_configs(&self) -> Result<Arc<[DockerConfig]>, Fault> {
+        let paths = self.docker_configs.clone();
+        crate::blocking(move || {
+            let configs = paths.iter().map(|path| DockerConfig::read(path));
+            Ok(configs.collect::<Result<Vec<_>, _>>()?.into())
+        })
+        .await
+    }
+}
+
+fn learn(mask: &Mask, credential: &Credential) {
+    match credential {
+        Credential::Anonymous => {}
+        Credential::Basic { password, .. } => mask.learn(password),
+        Credential::IdentityToken(token) | Credential::Bearer(token) => mask.learn(token),
+    }
+}
+
+fn split(text: &str) -> (&str, u16) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, port.parse().unwrap_or(HTTPS_PORT))
+        }
+        _ => (text, HTTPS_PORT),
+    }
+}
+
+fn borrow(host: &Host) -> Host<&str> {
+    match host {
+        Host::Domain(name) => Host::Domain(name),
+        Host::Ipv4(address) => Host::Ipv4(*address),
+        Host::Ipv6(address) => Host::Ipv6(*address),
+    }
+}

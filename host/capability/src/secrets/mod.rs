@@ -1,0 +1,165 @@
+//! Secrets as handles: a step says where a secret goes and never sees it.
+//!
+//! [`Secrets`] is what the pipeline declared: each has a provider (environment, file, local store)
+//! and perhaps `only-to`, the hosts that it may go to. It is read once per run, on first use, and the
+//! mask learns it before anyone can use it. [`GrantedSecrets`] is that, seen through a step's grant.
+//!
+//! Bytes leave this room only into a socket (`http`), a cipher ([`LocalStore`]), a registry's login
+//! (`oci`), or by [`GrantedSecrets::reveal`], which needs a grant of its own and is recorded.
+
+mod granted;
+mod handle;
+mod local_store;
+mod placeholder;
+mod provider;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use report::{Fault, Kind, Mask, Secret, closest};
+use tokio::sync::Mutex;
+
+use crate::grant::{HostPattern, parse_only_to};
+
+pub use granted::{Alphabet, GrantedSecrets};
+pub use handle::SecretHandle;
+pub use local_store::LocalStore;
+pub(crate) use placeholder::Placeholders;
+pub use provider::{EnvProvider, FileProvider, Lookup, SecretProvider, is_readable_by_others};
+
+/// A secret as `[secrets]` of a pipeline declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretText {
+    /// Where it comes from.
+    pub source: SecretSource,
+    /// The hosts it may go to; empty: wherever a step that uses it may send something.
+    pub only_to: Vec<String>,
+}
+
+/// Where a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `from = "env"`.
+    Env {
+        /// The variable.
+        name: String,
+    },
+    /// `from = "file"`.
+    File {
+        /// The path, relative to the pipeline file.
+        path: String,
+    },
+    /// `from = "store"`.
+    Store {
+        /// The name in the local store.
+        name: String,
+    },
+}
+
+/// The backends that sources name.
+#[derive(Clone)]
+pub struct SecretProviders {
+    /// For [`SecretSource::Env`].
+    pub env: Arc<dyn SecretProvider>,
+    /// For [`SecretSource::File`].
+    pub file: Arc<dyn SecretProvider>,
+    /// For [`SecretSource::Store`], and where `put` stores.
+    pub store: LocalStore,
+}
+
+/// The secrets of one run. Clones share what was read.
+#[derive(Clone)]
+pub struct Secrets(Arc<Inner>);
+
+struct Inner {
+    declared: BTreeMap<String, Declared>,
+    providers: SecretProviders,
+    mask: Mask,
+    /// Held while a provider is asked, so that it is asked once; readers of other secrets wait with
+    /// it, for as long as it takes to read a file.
+    known: Mutex<BTreeMap<String, SecretHandle>>,
+}
+
+struct Declared {
+    source: SecretSource,
+    only_to: Vec<HostPattern>,
+}
+
+impl Secrets {
+    /// Takes what the pipeline declared; reads nothing yet. `mask` learns every value that is read.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for an `only-to` that is no host.
+    pub fn new(
+        declared: &BTreeMap<String, SecretText>,
+        providers: SecretProviders,
+        mask: Mask,
+    ) -> Result<Self, Fault> {
+        let mut parsed = BTreeMap::new();
+        for (name, text) in declared {
+            let only_to = parse_only_to(&text.only_to)
+                .map_err(|fault| fault.cause(format!("in `only-to` of the secret `{name}`")))?;
+            parsed.insert(name.clone(), Declared { source: text.source.clone(), only_to });
+        }
+        let known = Mutex::default();
+        Ok(Self(Arc::new(Inner { declared: parsed, providers, mask, known })))
+    }
+
+    /// The mask that knows every secret of this run.
+    pub fn mask(&self) -> &Mask {
+        &self.0.mask
+    }
+
+    /// The secret that the pipeline calls `name`, whatever a step is granted.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<SecretHandle, Fault> {
+        let declared = self.0.declared.get(name).ok_or_else(|| self.undeclared(name))?;
+        let mut known = self.0.known.lock().await;
+        if let Some(handle) = known.get(name) {
+            return Ok(handle.clone());
+        }
+        let providers = self.0.providers.clone();
+        let source = declared.source.clone();
+        let value = blocking(move || match &source {
+            SecretSource::Env { name } => providers.env.read(name),
+            SecretSource::File { path } => providers.file.read(path),
+            SecretSource::Store { name } => SecretProvider::read(&providers.store, name),
+        })
+        .await
+        .map_err(|fault| fault.cause(format!("the pipeline calls it `{name}`")))?;
+        self.0.mask.learn(&value);
+        let handle = SecretHandle::new(name, declared.only_to.clone(), value);
+        known.insert(name.to_owned(), handle.clone());
+        Ok(handle)
+    }
+
+    /// Stores `value` in the local store as `name`; who asks for it later in the run gets the new one.
+    async fn store(&self, name: &str, value: Secret) -> Result<(), Fault> {
+        let mut known = self.0.known.lock().await;
+        let (store, owned) = (self.0.providers.store.clone(), name.to_owned());
+        blocking(move || store.set(&owned, &value)).await?;
+        known.retain(|declared, _| {
+            let source = self.0.declared.get(declared).map(|declared| &declared.source);
+            !matches!(source, Some(SecretSource::Store { name: stored }) if stored == name)
+        });
+        Ok(())
+    }
+
+    fn undeclared(&self, name: &str) -> Fault {
+        let near = closest(name, self.0.declared.keys().map(String::as_str));
+        let fault = Fault::new(Kind::Unauthorized, format!("the pipeline has no secret `{name}`"))
+            .code("unauthorized.secrets");
+        match near {
+            Some(near) => fault.help(format!("did you mean `{near}`?")),
+            None => fault.help(format!(
+                "declare it: [secrets] {name} = {{ from = \"env\", name = \"…\" }}"
+            )),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    crate::blocking(work).await
+}

@@ -1,0 +1,198 @@
+//! What a capability says: to the person, and into the record.
+//!
+//! [`Reporter`] is implemented by the other line of the house. Everything goes through [`Voice`],
+//! which masks known secrets: no capability holds a bare [`Reporter`].
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use report::{Fault, Mask};
+
+/// How important a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For those who look for a fault in the plugin.
+    Trace,
+    /// For those who want to know how.
+    Debug,
+    /// For everybody.
+    Info,
+    /// Something is odd, the work goes on.
+    Warn,
+    /// Something went wrong.
+    Error,
+}
+
+/// What a progress counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Pieces.
+    Items,
+}
+
+/// A named value beside a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name, kebab-case.
+    pub name: String,
+    /// The value as text.
+    pub value: String,
+}
+
+/// One use of a capability, for the record: who did what to what, with which result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerLine {
+    /// `http`, `secrets`, `oci`, `state` or `workspace`.
+    pub capability: &'static str,
+    /// `GET`, `reveal`, `push`, …
+    pub action: String,
+    /// A URL without secrets, a name, a repository, a path.
+    pub target: String,
+    /// A status, a digest, or the code of the fault.
+    pub result: String,
+    /// Bytes that were moved, where that is known.
+    pub bytes: Option<u64>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Who listens to one call of a step. All text is masked already.
+///
+/// Must not block: it is called from async code and from threads.
+pub trait Reporter: Send + Sync {
+    /// A message.
+    fn log(&self, level: Level, message: &str, fields: &[Field]);
+    /// A piece of work begins; the answer names it.
+    fn progress_start(&self, title: &str, total: Option<u64>, unit: Unit) -> u64;
+    /// So much more is done.
+    fn progress_advance(&self, id: u64, amount: u64);
+    /// It has a new title.
+    fn progress_title(&self, id: u64, title: &str);
+    /// It has ended.
+    fn progress_end(&self, id: u64);
+    /// Messages that belong together begin.
+    fn group_start(&self, title: &str);
+    /// They end.
+    fn group_end(&self);
+    /// A capability was used.
+    fn ledger(&self, line: LedgerLine);
+}
+
+/// A [`Reporter`] behind the mask.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    to: Arc<dyn Reporter>,
+    mask: Mask,
+}
+
+/// A use of a capability that is going on; [`Voice::note`] writes its ledger line.
+pub(crate) struct Use {
+    pub(crate) capability: &'static str,
+    pub(crate) action: String,
+    pub(crate) target: String,
+    started: Instant,
+}
+
+impl Use {
+    pub(crate) fn begin(
+        capability: &'static str,
+        action: impl Into<String>,
+        target: impl fmt::Display,
+    ) -> Self {
+        let (action, target) = (action.into(), target.to_string());
+        Self { capability, action, target, started: Instant::now() }
+    }
+}
+
+impl Voice {
+    pub(crate) fn new(to: Arc<dyn Reporter>, mask: Mask) -> Self {
+        Self { to, mask }
+    }
+
+    pub(crate) fn mask(&self) -> &Mask {
+        &self.mask
+    }
+
+    pub(crate) fn log(&self, level: Level, message: &str, fields: &[Field]) {
+        let fields: Vec<Field> = fields
+            .iter()
+            .map(|field| Field {
+                name: self.mask.apply(&field.name).into_owned(),
+                value: self.mask.apply(&field.value).into_owned(),
+            })
+            .collect();
+        self.to.log(level, &self.mask.apply(message), &fields);
+    }
+
+    pub(crate) fn progress_start(&self, title: &str, total: Option<u64>, unit: Unit) -> u64 {
+        self.to.progress_start(&self.mask.apply(title), total, unit)
+    }
+
+    pub(crate) fn progress_advance(&self, id: u64, amount: u64) {
+        self.to.progress_advance(id, amount);
+    }
+
+    pub(crate) fn progress_title(&self, id: u64, title: &str) {
+        self.to.progress_title(id, &self.mask.apply(title));
+    }
+
+    pub(crate) fn progress_end(&self, id: u64) {
+        self.to.progress_end(id);
+    }
+
+    pub(crate) fn group_start(&self, title: &str) {
+        self.to.group_start(&self.mask.apply(title));
+    }
+
+    pub(crate) fn group_end(&self) {
+        self.to.group_end();
+    }
+
+    /// Writes the ledger line of a use that came to its end.
+    pub(crate) fn note(&self, used: Use, result: impl fmt::Display, bytes: Option<u64>) {
+        let Use { capability, action, target, started } = used;
+        self.to.ledger(LedgerLine {
+            capability,
+            action,
+            target: self.mask.apply(&target).into_owned(),
+            result: self.mask.apply(&result.to_string()).into_owned(),
+            bytes,
+            elapsed: started.elapsed(),
+        });
+    }
+
+    /// `fault` as it may leave this room: the second line of defence over foreign text.
+    pub(crate) fn masked(&self, mut fault: Fault) -> Fault {
+        fault.message = self.mask.apply(&fault.message).into_owned();
+        for cause in &mut fault.causes {
+            *cause = self.mask.apply(cause).into_owned();
+        }
+        fault.help = fault.help.map(|help| self.mask.apply(&help).into_owned());
+        fault
+    }
+
+    /// Ends a use: a ledger line with `say(value)`, or with the fault's code, and the fault masked.
+    pub(crate) fn end<T>(
+        &self,
+        used: Use,
+        result: Result<T, Fault>,
+        say: impl FnOnce(&T) -> (String, Option<u64>),
+    ) -> Result<T, Fault> {
+        match result {
+            Ok(value) => {
+                let (text, bytes) = say(&value);
+                self.note(used, text, bytes);
+                Ok(value)
+            }
+            Err(fault) => {
+                self.note(used, &fault.code, None);
+                Err(self.masked(fault))
+            }
+        }
+    }
+}

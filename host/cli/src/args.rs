@@ -1,0 +1,213 @@
+//! The command line, as people type it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Exit codes, shown below `--help`; the same table stands in README.md, and a test compares them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    ok
+  1    a step failed
+  2    usage, or an invalid pipeline
+  3    denied: a grant or a policy refused
+  4    authentication failed, or a secret is unavailable
+  5    transient: worth trying again
+  6    a digest, lock or signature does not match
+  70   a bug of ours
+  124  timed out
+  130  interrupted (143 by SIGTERM)";
+
+/// Runs CI/CD pipelines whose steps are sandboxed WebAssembly components.
+///
+/// A step can do nothing that the pipeline file does not grant: no network, no files, no secrets.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, value_name = "WHEN")]
+    pub(crate) color: Colour,
+    /// Say only what went wrong
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; -vv for the program's own log
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people; messages go to standard error
+    Human,
+    /// For programs, on standard output
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline
+    Run(Run),
+    /// Check a pipeline file; run nothing
+    Check(Check),
+    /// Show what would run, and what each step would be granted
+    Plan(Plan),
+    /// Print the JSON Schema of pipeline files, or of one pipeline with its plugins' inputs
+    Schema(Schema),
+    /// Keep secrets in an encrypted store on this machine
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Serve an OCI registry
+    #[command(subcommand)]
+    Registry(Registry),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Which pipeline, and with what.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Given {
+    /// The pipeline file
+    pub(crate) file: PathBuf,
+    /// Set an input of the pipeline; may be repeated
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) inputs: Vec<(String, String)>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// Run only this step; what it needs is taken as done, without outputs
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Option<String>,
+    /// How many steps may run at once [default: the number of processors, at least 4]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Go on with steps that do not depend on a failed one
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Schema {
+    /// Merge in the inputs of the plugins that this pipeline uses
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Store a secret; the value is read from standard input, without its last newline
+    Set {
+        /// Its name: letters, digits, `.`, `_`, `-`
+        name: String,
+    },
+    /// List the names of the stored secrets
+    List {
+        /// How results are written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Remove a secret
+    Rm {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Registry {
+    /// Serve a registry from a directory of OCI layouts, until interrupted
+    Serve {
+        /// The directory; each repository is an OCI layout in it
+        #[arg(long, value_name = "DIR", default_value = "registry")]
+        root: PathBuf,
+        /// Address and port; port 0 takes a free one
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+        listen: std::net::SocketAddr,
+        /// Write a line for each request to standard error
+        #[arg(long)]
+        access_log: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Show what a plugin takes, gives and asks for; without a name, list the builtin ones
+    Inspect {
+        /// A builtin's name, `file:./step.wasm`, `oci://…` or `https://…`
+        uses: Option<String>,
+        /// The digest that an https plugin must have
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        /// How results are written
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,48 @@
+//! `windlass registry serve`: a registry over a directory of OCI layouts.
+
+use std::sync::Arc;
+
+use report::{Fault, Kind};
+use tokio::net::TcpListener;
+
+use super::{Failure, print_line};
+use crate::args::Registry;
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::signals::Signals;
+
+pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<Exit, Failure> {
+    let Registry::Serve { root, listen, access_log } = command;
+    let registry = oci::LayoutRegistry::open(&root).map_err(Fault::from)?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Fault::new(Kind::Failed, format!("cannot listen on {listen}"))
+            .cause(error)
+            .help("stop what listens there, or choose another port with `--listen 127.0.0.1:0`")
+    })?;
+    let address = listener.local_addr().map_err(|error| Fault::new(Kind::Internal, error.to_string()))?;
+    print_line(&format!("listening on http://{address}"));
+    if !settings.quiet {
+        anstream::eprintln!("serving {}; Ctrl-C ends it", root.display());
+    }
+    let log: Option<Arc<dyn oci::AccessLog>> = access_log.then(|| Arc::new(Lines) as Arc<dyn oci::AccessLog>);
+    let served = Signals::watch(async |signals| {
+        let stop = signals.stop.clone();
+        oci::serve(listener, Arc::new(registry), log, async move { stop.cancelled().await }).await
+    })
+    .await;
+    match served {
+        Ok(Ok(())) => Ok(Exit::Ok),
+        Ok(Err(error)) | Err(error) => {
+            Err(Fault::new(Kind::Failed, "the registry stopped").cause(error).into())
+        }
+    }
+}
+
+/// Requests as lines on standard error.
+struct Lines;
+
+impl oci::AccessLog for Lines {
+    fn request(&self, method: &str, path: &str, status: u16) {
+        anstream::eprintln!("{method} {path} {status}");
+    }
+}

@@ -1,0 +1,68 @@
+//! The `windlass` program: arguments → settings → one command.
+//!
+//! The only room that knows the terminal, the environment and how a process ends. [`wiring`] joins
+//! the two lines of the house: steps of `run` are plugins of `wasm`, grants of `pipeline` become
+//! grants of `capability`.
+
+mod args;
+mod command;
+mod exit;
+mod plugins;
+mod settings;
+mod signals;
+mod ui;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Arguments;
+use crate::exit::Exit;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output and are no error. A closed pipe is not either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let settings = match Settings::from_environment(&arguments.global) {
+        Ok(settings) => settings,
+        Err(fault) => {
+            ui::show_fault(None, &fault, None, report::Style::Plain);
+            return Exit::Usage.into();
+        }
+    };
+    start_log(&settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let fault = report::Fault::new(report::Kind::Internal, "no threads to run on").cause(error);
+            ui::show_fault(None, &fault, None, settings.style);
+            return Exit::Bug.into();
+        }
+    };
+    let exit = runtime.block_on(command::dispatch(arguments.command, &settings));
+    // A guest that is being compiled, or a file that is being read, must not hold up the end.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// The program's own log, for those who look for a bug in it: `-vv`.
+fn start_log(settings: &Settings) {
+    let level = match settings.verbose {
+        0 | 1 => tracing::level_filters::LevelFilter::WARN,
+        _ => tracing::level_filters::LevelFilter::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(settings.style == report::Style::Coloured)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,150 @@
+//! The environment, read once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use report::{Fault, Kind, Style};
+
+use crate::args::{Colour, Global};
+
+/// What the environment and the global flags say, in one value that is passed down.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Compiled plugins. `WINDLASS_CACHE_DIR`, else `$XDG_CACHE_HOME/windlass`.
+    pub(crate) cache_dir: PathBuf,
+    /// What steps remember. `WINDLASS_STATE_DIR`, else `$XDG_STATE_HOME/windlass`.
+    pub(crate) state_dir: PathBuf,
+    /// The local secret store and its key. `WINDLASS_SECRETS_DIR`, else `$XDG_DATA_HOME/windlass/secrets`.
+    pub(crate) secrets_dir: PathBuf,
+    /// Files with registry credentials, the first that exists counts: `REGISTRY_AUTH_FILE`,
+    /// `$XDG_RUNTIME_DIR/containers/auth.json`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`.
+    pub(crate) registry_auth_files: Vec<PathBuf>,
+    /// More root certificates. `SSL_CERT_FILE`.
+    pub(crate) ca_files: Vec<PathBuf>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, either case.
+    pub(crate) proxy: Proxy,
+    /// Colour for what goes to standard error.
+    pub(crate) style: Style,
+    /// Whether standard error is a terminal on which bars can move.
+    pub(crate) bars: bool,
+    /// Say only what went wrong.
+    pub(crate) quiet: bool,
+    /// 0, 1, 2: more and more.
+    pub(crate) verbose: u8,
+}
+
+/// Where requests go through.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proxy {
+    pub(crate) http: Option<String>,
+    pub(crate) https: Option<String>,
+    pub(crate) no_proxy: Option<String>,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    pub(crate) fn from_environment(global: &Global) -> Result<Self, Fault> {
+        use std::io::IsTerminal as _;
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        let lookup = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self::new(&lookup, global, std::io::stderr().is_terminal())
+    }
+
+    fn new(
+        lookup: &dyn Fn(&str) -> Option<OsString>,
+        global: &Global,
+        is_terminal: bool,
+    ) -> Result<Self, Fault> {
+        let path = |name: &str| lookup(name).map(PathBuf::from);
+        let text = |name: &str| lookup(name).and_then(|value| value.into_string().ok());
+        let either_case = |name: &str| text(name).or_else(|| text(&name.to_lowercase()));
+        let home = path("HOME");
+        let directory = |own: &str, xdg: &str, below_home: &str, leaf: &str| {
+            path(own)
+                .or_else(|| path(xdg).filter(|path| path.is_absolute()).map(|path| path.join(leaf)))
+                .or_else(|| home.as_ref().map(|home| home.join(below_home).join(leaf)))
+                .ok_or_else(|| {
+                    Fault::new(Kind::Invalid, format!("neither {own} nor HOME is set"))
+                        .help(format!("set {own} to a directory of your own"))
+                })
+        };
+        let mut registry_auth_files = Vec::new();
+        match path("REGISTRY_AUTH_FILE") {
+            Some(file) => registry_auth_files.push(file),
+            None => {
+                registry_auth_files
+                    .extend(path("XDG_RUNTIME_DIR").map(|path| path.join("containers/auth.json")));
+                registry_auth_files.extend(path("DOCKER_CONFIG").map(|path| path.join("config.json")));
+                registry_auth_files.extend(home.as_ref().map(|home| home.join(".docker/config.json")));
+            }
+        }
+        let coloured = match global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => is_terminal && lookup("NO_COLOR").is_none(),
+        };
+        let dumb = text("TERM").is_some_and(|term| term == "dumb") || lookup("CI").is_some();
+        Ok(Self {
+            cache_dir: directory("WINDLASS_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "windlass")?,
+            state_dir: directory("WINDLASS_STATE_DIR", "XDG_STATE_HOME", ".local/state", "windlass")?,
+            secrets_dir: directory(
+                "WINDLASS_SECRETS_DIR",
+                "XDG_DATA_HOME",
+                ".local/share",
+                "windlass/secrets",
+            )?,
+            registry_auth_files,
+            ca_files: path("SSL_CERT_FILE").into_iter().collect(),
+            proxy: Proxy {
+                http: either_case("HTTP_PROXY"),
+                https: either_case("HTTPS_PROXY"),
+                no_proxy: either_case("NO_PROXY"),
+            },
+            style: if coloured { Style::Coloured } else { Style::Plain },
+            bars: is_terminal && !dumb && !global.quiet,
+            quiet: global.quiet,
+            verbose: global.verbose,
+        })
+    }
+
+    /// The value of an environment variable that a pipeline's `[secrets]` names.
+    pub(crate) fn secret_variable(name: &str) -> Option<OsString> {
+        #[expect(clippy::disallowed_methods, reason = "the pipeline names the variable")]
+        std::env::var_os(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(environment: &[(&str, &str)], color: Colour, is_terminal: bool) -> Result<Settings, Fault> {
+        let lookup = |name: &str| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
+        Settings::new(&lookup, &Global { color, quiet: false, verbose: 0 }, is_terminal)
+    }
+
+    #[test]
+    fn own_variables_go_before_xdg_and_home() {
+        let from_home = settings(&[("HOME", "/h")], Colour::Auto, false).unwrap();
+        assert_eq!(from_home.cache_dir, PathBuf::from("/h/.cache/windlass"));
+        let environment = [("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("WINDLASS_STATE_DIR", "/own")];
+        let mixed = settings(&environment, Colour::Auto, false).unwrap();
+        assert_eq!(mixed.cache_dir, PathBuf::from("/x/windlass"));
+        assert_eq!(mixed.state_dir, PathBuf::from("/own"));
+        assert_eq!(settings(&[], Colour::Auto, false).unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[test]
+    fn colour_and_bars_follow_the_terminal_and_no_color_and_ci() {
+        let shown = |environment: &[(&str, &str)], color, is_terminal| {
+            let settings = settings(&[&[("HOME", "/h")], environment].concat(), color, is_terminal).unwrap();
+            (settings.style == Style::Coloured, settings.bars)
+        };
+        assert_eq!(shown(&[], Colour::Auto, true), (true, true));
+        assert_eq!(shown(&[], Colour::Auto, false), (false, false));
+        assert_eq!(shown(&[("NO_COLOR", "1")], Colour::Auto, true), (false, true));
+        assert_eq!(shown(&[("CI", "true")], Colour::Always, true), (true, false));
+    }
+}

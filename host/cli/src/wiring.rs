@@ -1,0 +1,264 @@
+//! Where the two lines of the house meet: steps of `run` are plugins of `wasm`, and what a
+//! `pipeline` says becomes settings of `capability`. Conversions only.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use capability::{
+    Backends, CallFacts, EnvProvider, FileProvider, Field, GrantText, Http, HttpText, LedgerLine,
+    Level, LocalStore, Oci, OciOptions, RegistrySettings, Reporter, SecretProviders, SecretSource,
+    SecretText, Secrets, StateFile, TextOrSecret, Unit,
+};
+use futures::future::BoxFuture;
+use oci::client::{CaFile, ClientOptions, ProxyOptions};
+use pipeline::Pipeline;
+use pipeline::schema::{RegistryEntry, SecretEntry, SecretProvider};
+use report::{Fault, Kind, Mask};
+use run::{ProgressId, StepCall, StepOutcome, StepReporter, StepRunner};
+use wasm::{Call, CompileCache, Context, Limits};
+
+use crate::plugins::Plugins;
+use crate::settings::Settings;
+
+/// Runs steps as plugins.
+pub(crate) struct Runner {
+    /// The pipeline's name: state belongs to a step of a pipeline.
+    pub(crate) pipeline: String,
+    /// Every plugin that the plan names.
+    pub(crate) plugins: Plugins,
+    /// What the run's steps share.
+    pub(crate) backends: Backends,
+}
+
+impl StepRunner for Runner {
+    fn run<'a>(
+        &'a self,
+        call: StepCall,
+        say: StepReporter,
+    ) -> BoxFuture<'a, Result<StepOutcome, Fault>> {
+        Box::pin(self.call(call, say))
+    }
+}
+
+impl Runner {
+    async fn call(&self, call: StepCall, say: StepReporter) -> Result<StepOutcome, Fault> {
+        let plugin = self.plugins.get(&call.plugin.uses).ok_or_else(|| {
+            Fault::new(Kind::Internal, format!("`{}` was planned and not loaded", call.plugin.uses))
+        })?;
+        let asked = plugin.description().requests.iter().map(|request| request.capability.clone());
+        let granted = self.backends.give(CallFacts {
+            grant: capability::Grant::compile(&grant_text(&call.grant))?.asked(asked),
+            state_scope: format!("{}/{}", self.pipeline, call.instance),
+            dry_run: call.dry_run,
+            deadline: call.deadline,
+            reporter: Arc::new(Voice(say)),
+        });
+        let context = Context {
+            inputs: call.inputs.to_string(),
+            step: call.step.to_string(),
+            run: call.run.to_string(),
+            attempt: call.attempt,
+            dry_run: call.dry_run,
+            deadline: call.deadline,
+        };
+        let outcome = plugin.run(Call { context, granted, limits: Limits::default() }).await?;
+        Ok(StepOutcome {
+            status: match outcome.status {
+                wasm::Status::Changed => run::Status::Changed,
+                wasm::Status::Unchanged => run::Status::Unchanged,
+                wasm::Status::Skipped => run::Status::Skipped,
+            },
+            outputs: outcome.outputs,
+            summary: outcome.summary,
+        })
+    }
+}
+
+fn grant_text(grant: &pipeline::Grant) -> GrantText {
+    GrantText {
+        http: grant
+            .http
+            .iter()
+            .map(|rule| HttpText {
+                url: rule.url.clone(),
+                methods: rule.methods.clone(),
+                private: rule.private,
+            })
+            .collect(),
+        secrets_use: grant.secrets.use_.clone(),
+        secrets_reveal: grant.secrets.reveal.clone(),
+        secrets_write: grant.secrets.write.clone(),
+        oci_pull: grant.oci.pull.clone(),
+        oci_push: grant.oci.push.clone(),
+        oci_delete: grant.oci.delete.clone(),
+        state: grant.state,
+        workspace_read: grant.workspace.read.clone(),
+        workspace_write: grant.workspace.write.clone(),
+    }
+}
+
+/// The voice of a step, as capabilities use it.
+struct Voice(StepReporter);
+
+impl Reporter for Voice {
+    fn log(&self, level: Level, message: &str, fields: &[Field]) {
+        let level = match level {
+            Level::Trace => run::Level::Trace,
+            Level::Debug => run::Level::Debug,
+            Level::Info => run::Level::Info,
+            Level::Warn => run::Level::Warn,
+            Level::Error => run::Level::Error,
+        };
+        let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone()));
+        self.0.log(level, message, fields);
+    }
+
+    fn progress_start(&self, title: &str, total: Option<u64>, unit: Unit) -> u64 {
+        let unit = match unit {
+            Unit::Bytes => run::Unit::Bytes,
+            Unit::Items => run::Unit::Items,
+        };
+        self.0.progress_start(title, total, unit).number()
+    }
+
+    fn progress_advance(&self, id: u64, amount: u64) {
+        self.0.progress_advance(ProgressId::from_number(id), amount);
+    }
+
+    fn progress_title(&self, id: u64, title: &str) {
+        self.0.progress_title(ProgressId::from_number(id), title);
+    }
+
+    fn progress_end(&self, id: u64) {
+        self.0.progress_end(ProgressId::from_number(id));
+    }
+
+    fn group_start(&self, title: &str) {
+        self.0.group_start(title);
+    }
+
+    fn group_end(&self) {
+        self.0.group_end();
+    }
+
+    fn ledger(&self, line: LedgerLine) {
+        let LedgerLine { capability, action, target, result, bytes, elapsed } = line;
+        let capability = capability.to_owned();
+        self.0.ledger(run::LedgerLine { capability, action, target, result, bytes, elapsed });
+    }
+}
+
+/// What the steps of a run share; reads no file and opens no connection yet.
+///
+/// Paths that the pipeline names are relative to `base`, the folder of its file.
+pub(crate) fn backends(
+    pipeline: Option<&Pipeline>,
+    base: &Path,
+    settings: &Settings,
+    mask: Mask,
+) -> Result<Backends, Fault> {
+    let client = client_options(settings);
+    let declared = pipeline.map(|pipeline| {
+        let entries = pipeline.secrets.iter();
+        entries.map(|(name, entry)| (name.value.clone(), secret(&name.value, entry))).collect()
+    });
+    let registries = pipeline.map(|pipeline| {
+        let entries = pipeline.registries.iter();
+        entries.map(|(host, entry)| (host.value.clone(), registry(entry, base))).collect()
+    });
+    let providers = SecretProviders {
+        env: Arc::new(EnvProvider::new(Arc::new(Settings::secret_variable))),
+        file: Arc::new(FileProvider::new(base)),
+        store: local_store(settings),
+    };
+    let declared: BTreeMap<String, SecretText> = declared.unwrap_or_default();
+    let secrets = Secrets::new(&declared, providers, mask)?;
+    let oci = Oci::new(OciOptions {
+        client: client.clone(),
+        registries: registries.unwrap_or_default(),
+        docker_configs: settings.registry_auth_files.clone(),
+        secrets: secrets.clone(),
+        workspace: base.to_owned(),
+    })?;
+    Ok(Backends {
+        http: Http::new(client),
+        secrets,
+        oci,
+        state: StateFile::new(settings.state_dir.join("state.sqlite")),
+        workspace: base.to_owned(),
+    })
+}
+
+fn client_options(settings: &Settings) -> ClientOptions {
+    let roots = settings.ca_files.iter();
+    ClientOptions {
+        ca_files: roots.map(|path| CaFile { path: path.clone(), only_for: None }).collect(),
+        proxy: ProxyOptions {
+            https: settings.proxy.https.clone(),
+            http: settings.proxy.http.clone(),
+            none_for: settings.proxy.no_proxy.clone(),
+        },
+        ..ClientOptions::default()
+    }
+}
+
+fn secret(own_name: &str, entry: &SecretEntry) -> SecretText {
+    let name = || entry.name.as_ref().map_or_else(|| own_name.to_owned(), |name| name.value.clone());
+    let path = || entry.path.as_ref().map(|path| path.value.clone()).unwrap_or_default();
+    SecretText {
+        source: match entry.from.value {
+            SecretProvider::Env => SecretSource::Env { name: name() },
+            SecretProvider::File => SecretSource::File { path: path() },
+            SecretProvider::Store => SecretSource::Store { name: name() },
+        },
+        only_to: entry.only_to.iter().map(|host| host.value.clone()).collect(),
+    }
+}
+
+fn registry(entry: &RegistryEntry, base: &Path) -> RegistrySettings {
+    RegistrySettings {
+        username: entry.username.as_ref().map(|username| match &username.value {
+            pipeline::plan::TextOrSecret::Text(text) => TextOrSecret::Text(text.clone()),
+            pipeline::plan::TextOrSecret::Secret(secret) => {
+                TextOrSecret::Secret(secret.secret.clone())
+            }
+        }),
+        password: entry.password.as_ref().map(|password| password.value.secret.clone()),
+        token: entry.token.as_ref().map(|token| token.value.secret.clone()),
+        insecure: entry.insecure.as_ref().is_some_and(|insecure| insecure.value),
+        ca: entry.ca.as_ref().map(|ca| base.join(&ca.value)),
+    }
+}
+
+/// The encrypted store on this machine, and the identity that opens it.
+pub(crate) fn local_store(settings: &Settings) -> LocalStore {
+    LocalStore::open(&settings.secrets_dir, settings.secrets_dir.join("identity.txt"))
+}
+
+/// Where compiled plugins are kept; nowhere, with a warning, if the directory is not ours alone.
+pub(crate) fn compile_cache(settings: &Settings) -> Option<CompileCache> {
+    match CompileCache::open(&settings.cache_dir.join("components")) {
+        Ok(cache) => Some(cache),
+        Err(fault) => {
+            let mut warning = report::Diagnostic::warning(fault.to_string());
+            warning.help.extend(fault.help);
+            crate::ui::show_diagnostics(&[warning], settings.style);
+            None
+        }
+    }
+}
+
+/// The id of a run: eight characters, as people type them.
+///
+/// The time in milliseconds, base 32, of which the last eight characters repeat after 34 years, so
+/// that ids sort by time; two runs in the same millisecond differ by the process's id.
+pub(crate) fn run_id(clock: &dyn run::Clock) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let millis = clock.now().as_millis() ^ (u64::from(std::process::id()) << 50);
+    let digit = |position: u32| {
+        let index = usize::try_from(millis >> (5 * position) & 31).unwrap_or_default();
+        DIGITS.get(index).copied().map_or('0', char::from)
+    };
+    (0..8).rev().map(digit).collect()
+}

@@ -1,0 +1,194 @@
+//! What can go wrong with a store, and what becomes of it at the edge of the room.
+
+use std::io;
+
+use report::{Fault, Kind, Side, and_list, or_list};
+
+use crate::remote::RemoteError;
+use crate::{Digest, Mismatch, Platform, Tag};
+
+/// Why an operation on a [`crate::Store`] did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such thing in that place.
+    #[error("there is no {what} in {place}")]
+    NotFound {
+        /// `manifest latest`, `blob sha256:…`.
+        what: String,
+        /// The store's name.
+        place: String,
+    },
+    /// Bytes are not what their digest or size says.
+    #[error("{what} is not what it should be")]
+    Mismatch {
+        /// What was read or written, and where.
+        what: String,
+        /// What differs.
+        #[source]
+        mismatch: Mismatch,
+    },
+    /// A tag points elsewhere, and was not to be moved.
+    #[error("the tag `{tag}` in {place} points at {found}, not at {wanted}")]
+    Conflict {
+        /// The tag.
+        tag: Tag,
+        /// The store's name.
+        place: String,
+        /// Where it points.
+        found: Digest,
+        /// Where it should point.
+        wanted: Digest,
+    },
+    /// An image or index has nothing for a platform.
+    #[error("{digest} has nothing for {}, only for {}", and_list(texts(.missing)), and_list(texts(.present)))]
+    NoSuchPlatform {
+        /// The index or manifest.
+        digest: Digest,
+        /// What was asked for and is not there.
+        missing: Vec<Platform>,
+        /// What is there.
+        present: Vec<Platform>,
+    },
+    /// A document breaks its specification, or is too large to be one.
+    #[error("{what} cannot be used: {why}")]
+    Invalid {
+        /// Which document.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Docker's first image format.
+    #[error("{digest} is in docker's schema 1 format, which has no stable digest")]
+    Schema1 {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A registry, or the way to it, failed.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// A credential could not be had.
+    #[error(transparent)]
+    Credential(Fault),
+    /// The disk failed.
+    #[error("{what} failed in {place}")]
+    Io {
+        /// What was done.
+        what: &'static str,
+        /// The store's name.
+        place: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn mismatch(what: impl Into<String>, mismatch: Mismatch) -> Self {
+        Self::Mismatch { what: what.into(), mismatch }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { what: what.into(), why: why.into() }
+    }
+
+    /// What code branches on.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } | Self::NoSuchPlatform { .. } => Kind::NotFound,
+            Self::Mismatch { .. } => Kind::Mismatch,
+            Self::Conflict { .. } => Kind::Conflict,
+            Self::Invalid { .. } | Self::Schema1 { .. } => Kind::Invalid,
+            Self::Remote(error) => error.kind(),
+            Self::Credential(fault) => fault.kind,
+            Self::Io { .. } => Kind::Failed,
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Remote(error) => error.kind() == Kind::Transient,
+            // A stream that was cut, as far as anybody can see.
+            Self::Mismatch { mismatch: Mismatch::Size { at_least: false, .. }, .. } => true,
+            Self::Credential(fault) => fault.retry,
+            Self::NotFound { .. }
+            | Self::NoSuchPlatform { .. }
+            | Self::Mismatch { .. }
+            | Self::Conflict { .. }
+            | Self::Invalid { .. }
+            | Self::Schema1 { .. }
+            | Self::Io { .. } => false,
+        }
+    }
+
+    /// What to try, where it is known.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Conflict { .. } => {
+                Some("set `force = true` to move the tag, or choose another one".to_owned())
+            }
+            Self::NoSuchPlatform { present, .. } if !present.is_empty() => {
+                Some(format!("choose from {}", or_list(texts(present))))
+            }
+            Self::Schema1 { .. } => Some(
+                "push the image again with a current docker, podman or buildah; `skopeo copy \
+                 --format v2s2` converts it"
+                    .to_owned(),
+            ),
+            Self::Io { source, place, .. } if is_full(source) => {
+                Some(format!("free some space on the disk of {place}"))
+            }
+            Self::Remote(error) => error.help(),
+            Self::Credential(fault) => fault.help.clone(),
+            Self::NotFound { .. }
+            | Self::NoSuchPlatform { .. }
+            | Self::Mismatch { .. }
+            | Self::Invalid { .. }
+            | Self::Io { .. } => None,
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self {
+            Self::NotFound { .. } | Self::Remote(_) | Self::Mismatch { .. } => Side::Remote,
+            Self::Conflict { .. } | Self::NoSuchPlatform { .. } => Side::User,
+            Self::Invalid { .. } | Self::Schema1 { .. } => Side::Remote,
+            Self::Credential(fault) => fault.side,
+            Self::Io { .. } => Side::Host,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn texts(platforms: &[Platform]) -> Vec<String> {
+    platforms.iter().map(ToString::to_string).collect()
+}
+
+/// Codes as the contract with plugins names them: `oci.not-found`, `oci.mismatch`, ….
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        if let Error::Credential(fault) = error {
+            return fault;
+        }
+        let kind = error.kind();
+        let code = match (kind, &error) {
+            (_, Error::Io { .. }) => "oci.io".to_owned(),
+            (kind, _) => format!("oci.{kind}"),
+        };
+        let mut fault = Self::new(kind, error.to_string())
+            .code(code)
+            .side(error.side())
+            .retry(error.is_transient());
+        if let Some(source) = std::error::Error::source(&error) {
+            fault = fault.caused_by(source);
+        }
+        match error.help() {
+            Some(help) => fault.help(help),
+            None => fault,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Registries over HTTP: the client side of the OCI distribution specification.
+//!
+//! [`Remote`] is all registries seen with the same client and credentials; it remembers how each
+//! host wants to be talked to and the tokens it gave. [`RemoteRepository`] is one repository: a
+//! [`crate::Store`]. `request` sends (authorization, redirects, retries), `transfer` knows the API.
+//!
+//! Never: a credential sent to another origin than the one that asked for it, plain HTTP outside
+//! loopback unless somebody said so, an answer believed without its digest.
+
+mod auth;
+mod challenge;
+mod error;
+mod fallback;
+mod page;
+mod request;
+mod store;
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use error::{Problem, RemoteError};
+use url::Url;
+
+use crate::{Credentials, Error, Reference, RegistryHost, RepositoryName};
+
+/// All registries, seen with the same credentials. Cheap to clone.
+#[derive(Clone)]
+pub struct Remote(Arc<Shared>);
+
+/// What a [`Remote`] may be told.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteOptions {
+    /// Hosts (`HOST[:PORT]`) that are spoken to over plain HTTP; loopback is without being named.
+    pub insecure: BTreeSet<String>,
+    /// Hosts that are spoken to over TLS although they are loopback.
+    pub tls: BTreeSet<String>,
+    /// What is done about passing trouble.
+    pub retry: Retry,
+}
+
+/// How often, and how soon, a request is sent again when the registry is in passing trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all.
+    pub attempts: u32,
+    /// The longest first pause; it doubles, and the actual one is a random part of it.
+    pub base: Duration,
+    /// No pause is longer, but for what `Retry-After` says.
+    pub cap: Duration,
+    /// A `Retry-After` that is longer is not waited for: the error says so, and the step's own
+    /// retry decides.
+    pub patience: Duration,
+}
+
+/// One repository of a registry: a [`crate::Store`].
+#[derive(Clone)]
+pub struct RemoteRepository {
+    remote: Arc<Shared>,
+    host: Arc<Host>,
+    name: RepositoryName,
+    writes: bool,
+}
+
+struct Shared {
+    http: reqwest::Client,
+    credentials: Arc<dyn Credentials>,
+    options: RemoteOptions,
+    hosts: Mutex<BTreeMap<RegistryHost, Arc<Host>>>,
+}
+
+/// One registry, and what was learned about it.
+struct Host {
+    registry: RegistryHost,
+    /// `https://HOST/v2/`
+    base: Url,
+    auth: auth::Learned,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            base: Duration::from_millis(300),
+            cap: Duration::from_secs(10),
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Remote {
+    /// Over `http`, made by [`crate::client::build`].
+    pub fn new(
+        http: reqwest::Client,
+        credentials: Arc<dyn Credentials>,
+        options: RemoteOptions,
+    ) -> Self {
+        Self(Arc::new(Shared { http, credentials, options, hosts: Mutex::default() }))
+    }
+
+    /// The repository that `reference` names. Asks the registry nothing yet.
+    ///
+    /// # Errors
+    /// A host that makes no URL.
+    pub fn repository(&self, reference: &Reference) -> Result<RemoteRepository, Error> {
+        Ok(RemoteRepository {
+            host: self.0.host(reference.registry())?,
+            remote: Arc::clone(&self.0),
+            name: reference.repository().clone(),
+            writes: false,
+        })
+    }
+}
+
+impl RemoteRepository {
+    /// Says that it will be written to: the first token is then asked for with the right to push,
+    /// and no second one is needed.
+    #[must_use]
+    pub fn for_writing(self) -> Self {
+        Self { writes: true, ..self }
+    }
+}
+
+impl Shared {
+    fn host(&self, registry: &RegistryHost) -> Result<Arc<Host>, Error> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(registry) {
+            return Ok(Arc::clone(host));
+        }
+        let named = |hosts: &BTreeSet<String>| hosts.contains(registry.as_str());
+        let is_plain = named(&self.options.insecure)
+            || (registry.is_loopback() && !named(&self.options.tls));
+        let scheme = if is_plain { "http" } else { "https" };
+        let base = Url::parse(&format!("{scheme}://{}/v2/", registry.api_host())).map_err(|e| {
+            Error::invalid(format!("the registry `{registry}`"), e.to_string())
+        })?;
+        let auth = auth::Learned::default();
+        let host = Arc::new(Host { registry: registry.clone(), base, auth });
+        hosts.insert(registry.clone(), Arc::clone(&host));
+        Ok(host)
+    }
+}

@@ -1,0 +1,238 @@
+//! What a registry said when it said no, and what could not even be asked.
+
+use std::fmt;
+use std::time::Duration;
+
+use report::{Kind, SafeUrl};
+use serde::Deserialize;
+
+/// No more of an error's body is read.
+pub(super) const LARGEST_ERROR_BODY: usize = 64 * 1024;
+
+/// No more of a registry's own words is shown.
+const LONGEST_MESSAGE: usize = 300;
+
+/// A request to a registry that failed.
+#[derive(Debug)]
+pub struct RemoteError {
+    /// What was asked.
+    pub method: http::Method,
+    /// Of whom.
+    pub url: SafeUrl,
+    /// What went wrong.
+    pub problem: Problem,
+}
+
+/// What went wrong with a request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The registry answered, and the answer is no.
+    Status {
+        /// The status.
+        status: http::StatusCode,
+        /// The specification's code (distribution-spec, "Error Codes"), `MANIFEST_UNKNOWN`.
+        code: Option<String>,
+        /// The registry's own words.
+        message: Option<String>,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, or none that lasted.
+    Transport(reqwest::Error),
+    /// An answer that breaks the specification.
+    Protocol(String),
+}
+
+impl RemoteError {
+    /// The status decides; codes refine it.
+    pub fn kind(&self) -> Kind {
+        match &self.problem {
+            Problem::Status { status, code, .. } => {
+                kind_of_status(status.as_u16(), code.as_deref().unwrap_or_default())
+            }
+            Problem::Transport(error) if is_certificate_error(error) => Kind::Failed,
+            Problem::Transport(error) if error.is_builder() => Kind::Internal,
+            Problem::Transport(_) => Kind::Transient,
+            Problem::Protocol(_) => Kind::Failed,
+        }
+    }
+
+    /// The status, if the registry answered at all.
+    pub fn status(&self) -> Option<http::StatusCode> {
+        match &self.problem {
+            Problem::Status { status, .. } => Some(*status),
+            Problem::Transport(_) | Problem::Protocol(_) => None,
+        }
+    }
+
+    /// The specification's code, if the registry gave one.
+    pub fn code(&self) -> Option<&str> {
+        match &self.problem {
+            Problem::Status { code, .. } => code.as_deref(),
+            Problem::Transport(_) | Problem::Protocol(_) => None,
+        }
+    }
+
+    pub(crate) fn help(&self) -> Option<String> {
+        match (&self.problem, self.kind()) {
+            (Problem::Status { .. }, Kind::Unauthorized) => Some(
+                "give the registry a credential in `[registries.\"HOST\"]`, or check that it may \
+                 do this"
+                    .to_owned(),
+            ),
+            (Problem::Transport(error), _) if is_certificate_error(error) => Some(
+                "name the registry's CA with `ca = \"FILE.pem\"` in `[registries.\"HOST\"]`".to_owned(),
+            ),
+            (Problem::Transport(error), _) if is_plain_http(error) => Some(
+                "if the registry speaks plain HTTP, set `insecure = true` in \
+                 `[registries.\"HOST\"]`"
+                    .to_owned(),
+            ),
+            (Problem::Transport(error), _) if error.is_connect() => {
+                Some("check that the registry is running and that its name is right".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn kind_of_status(status: u16, code: &str) -> Kind {
+    match (status, code) {
+        (_, "TOOMANYREQUESTS") => Kind::Transient,
+        (401 | 403 | 407, _) => Kind::Unauthorized,
+        (404, _) => Kind::NotFound,
+        (409 | 412, _) => Kind::Conflict,
+        (_, "DIGEST_INVALID" | "SIZE_INVALID") => Kind::Mismatch,
+        (408 | 425 | 429, _) => Kind::Transient,
+        (501 | 505, _) => Kind::Failed,
+        (500.., _) => Kind::Transient,
+        (400 | 405 | 413 | 414 | 415 | 422, _) => Kind::Invalid,
+        _ => Kind::Failed,
+    }
+}
+
+/// Looks for the typed error of the TLS library, not for text.
+fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut link: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(current) = link {
+        if let Some(found) = current.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        // An `io::Error` hides what it wraps from `source`.
+        let inside = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = inside.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Some(found);
+        }
+        link = inside.map(|inner| inner as _).or_else(|| current.source());
+    }
+    None
+}
+
+fn is_certificate_error(error: &reqwest::Error) -> bool {
+    matches!(
+        rustls_error(error),
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::Other(_))
+    )
+}
+
+fn is_plain_http(error: &reqwest::Error) -> bool {
+    matches!(rustls_error(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// The errors of a registry's answer (distribution-spec, "Error Codes").
+#[derive(Deserialize)]
+struct Errors {
+    #[serde(default)]
+    errors: Vec<ErrorEntry>,
+}
+
+#[derive(Deserialize)]
+struct ErrorEntry {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// Code and message of an error body, which may be anything at all.
+pub(super) fn read_body(body: &[u8]) -> (Option<String>, Option<String>) {
+    let Ok(parsed) = serde_json::from_slice::<Errors>(body) else {
+        return (None, None);
+    };
+    let Some(first) = parsed.errors.into_iter().next() else { return (None, None) };
+    let is_code = !first.code.is_empty()
+        && first.code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    (is_code.then_some(first.code), first.message.map(|text| printable(&text)).filter(|m| !m.is_empty()))
+}
+
+/// One short line: a registry's words go to a terminal.
+fn printable(text: &str) -> String {
+    let line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect();
+    line.trim().to_owned()
+}
+
+/// `METHOD URL: STATUS CODE: message`
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", self.method, self.url)?;
+        match &self.problem {
+            Problem::Status { status, code, message, .. } => {
+                write!(f, "{}", status.as_u16())?;
+                match (code, status.canonical_reason()) {
+                    (Some(code), _) => write!(f, " {code}")?,
+                    (None, Some(reason)) => write!(f, " {reason}")?,
+                    (None, None) => {}
+                }
+                message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))
+            }
+            Problem::Transport(error) if error.is_connect() => f.write_str("no connection"),
+            Problem::Transport(error) if error.is_timeout() => f.write_str("no answer in time"),
+            Problem::Transport(_) => f.write_str("the connection broke"),
+            Problem::Protocol(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for RemoteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            // Its own text repeats the URL; what it wraps is the cause.
+            Problem::Transport(error) => std::error::Error::source(error),
+            Problem::Status { .. } | Problem::Protocol(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_body_is_read_whatever_it_is() {
+        let body = br#"{"errors":[{"code":"DENIED","message":"no\n\u001b[31mway"}]}"#;
+        assert_eq!(read_body(body), (Some("DENIED".to_owned()), Some("no  [31mway".to_owned())));
+        for body in [&b"<html>"[..], b"", b"{}", br#"{"errors":[]}"#, br#"{"errors":{}}"#] {
+            assert_eq!(read_body(body), (None, None));
+        }
+        let long = format!(r#"{{"errors":[{{"code":"a b","message":"{}"}}]}}"#, "x".repeat(9999));
+        let (code, message) = read_body(long.as_bytes());
+        assert_eq!((code, message.unwrap().len()), (None, LONGEST_MESSAGE));
+    }
+
+    #[test]
+    fn the_status_decides_the_kind() {
+        let check = |status, code, kind| assert_eq!(kind_of_status(status, code), kind, "{status}");
+        check(401, "UNAUTHORIZED", Kind::Unauthorized);
+        check(403, "DENIED", Kind::Unauthorized);
+        check(403, "TOOMANYREQUESTS", Kind::Transient);
+        check(404, "NAME_UNKNOWN", Kind::NotFound);
+        check(400, "DIGEST_INVALID", Kind::Mismatch);
+        check(400, "MANIFEST_INVALID", Kind::Invalid);
+        check(429, "", Kind::Transient);
+        check(503, "", Kind::Transient);
+        check(501, "UNSUPPORTED", Kind::Failed);
+        check(302, "", Kind::Failed);
+    }
+}

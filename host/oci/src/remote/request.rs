@@ -1,0 +1,266 @@
+//! Sending: authorization, redirects, retries.
+//!
+//! A request that can be sent again (no body, or one in memory) is, when the registry is in passing
+//! trouble; one with a stream is not, its caller starts over. Redirects are followed by hand,
+//! because a credential must not follow them to another origin.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use rand::Rng as _;
+use report::SafeUrl;
+use reqwest::Response;
+use url::Url;
+
+use super::auth::Scope;
+use super::challenge::challenge;
+use super::error::{LARGEST_ERROR_BODY, Problem, RemoteError, read_body};
+use super::{RemoteRepository, Retry, Shared};
+use crate::{BlobStream, Error};
+
+/// A registry sends to a CDN, perhaps over one more door.
+const MOST_REDIRECTS: usize = 5;
+
+/// A request that can be sent again.
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Bytes>,
+    pub(super) scope: Scope,
+}
+
+impl Ask {
+    pub(super) fn error(&self, problem: Problem) -> Error {
+        error(&self.method, &self.url, problem)
+    }
+}
+
+pub(super) fn error(method: &Method, url: &Url, problem: Problem) -> Error {
+    RemoteError { method: method.clone(), url: SafeUrl::new(url), problem }.into()
+}
+
+impl RemoteRepository {
+    /// Sends, with what the registry wants to see; the answer may have any status but those that
+    /// are worth a retry.
+    pub(super) async fn send(&self, ask: &Ask) -> Result<Response, Error> {
+        let header = self.authorize(&ask.scope, None).await?;
+        let response = self.follow(ask, header.clone()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !self.learn(&response) {
+            return Ok(response);
+        }
+        // Nothing, or something old, was refused; what is fresh is tried once.
+        match self.authorize(&ask.scope, header.as_ref()).await? {
+            Some(fresh) if Some(&fresh) != header.as_ref() => self.follow(ask, Some(fresh)).await,
+            Some(_) | None => Ok(response),
+        }
+    }
+
+    /// Sends a stream, once. A status of 401 means that the caller may start over: what the
+    /// registry wants has been learned.
+    pub(super) async fn send_stream(
+        &self,
+        ask: &Ask,
+        size: u64,
+        content: BlobStream,
+    ) -> Result<Response, Error> {
+        let own = same_origin(&self.host.base, &ask.url);
+        let header = if own { self.authorize(&ask.scope, None).await? } else { None };
+        let mut request = self.remote.http.request(ask.method.clone(), ask.url.clone());
+        request = request.headers(ask.headers.clone()).header(http::header::CONTENT_LENGTH, size);
+        if let Some(header) = header {
+            request = request.header(AUTHORIZATION, header);
+        }
+        let response = request
+            .body(reqwest::Body::wrap_stream(content))
+            .send()
+            .await
+            .map_err(|e| ask.error(Problem::Transport(e)))?;
+        if own && response.status() == StatusCode::UNAUTHORIZED {
+            self.learn(&response);
+        }
+        Ok(response)
+    }
+
+    async fn authorize(
+        &self,
+        scope: &Scope,
+        refused: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Error> {
+        self.remote.authorization(&self.host, scope, refused).await
+    }
+
+    fn learn(&self, response: &Response) -> bool {
+        let found = challenge(response.headers());
+        let is_known = found.is_some();
+        if let Some(found) = found {
+            self.host.auth.learn(found);
+        }
+        is_known
+    }
+
+    async fn follow(&self, ask: &Ask, header: Option<HeaderValue>) -> Result<Response, Error> {
+        let mut url = ask.url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let mut request = self.remote.http.request(ask.method.clone(), url.clone());
+            request = request.headers(ask.headers.clone());
+            if let Some(header) = header.as_ref().filter(|_| same_origin(&self.host.base, &url)) {
+                request = request.header(AUTHORIZATION, header);
+            }
+            if let Some(body) = &ask.body {
+                request = request.body(body.clone());
+            }
+            let response = self.remote.retrying(&ask.method, &url, request).await?;
+            let is_read = matches!(ask.method, Method::GET | Method::HEAD);
+            if !is_read || !is_redirect(response.status()) {
+                return Ok(response);
+            }
+            url = self.redirect(&url, &response).map_err(|why| {
+                error(&ask.method, &url, Problem::Protocol(why.to_owned()))
+            })?;
+        }
+        let why = format!("more than {MOST_REDIRECTS} redirects");
+        Err(ask.error(Problem::Protocol(why)))
+    }
+
+    fn redirect(&self, url: &Url, response: &Response) -> Result<Url, &'static str> {
+        let text = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let next = text.and_then(|text| url.join(text).ok()).ok_or("a redirect to nowhere")?;
+        match (url.scheme(), next.scheme()) {
+            (_, "https") => Ok(next),
+            ("http", "http") => Ok(next),
+            _ => Err("a redirect away from TLS"),
+        }
+    }
+
+    /// The `Location` of an upload. A registry behind a proxy may say `http` of itself where it was
+    /// reached over TLS: it is taken by its host.
+    pub(super) fn upload_url(&self, ask: &Ask, response: &Response) -> Result<Url, Error> {
+        let text = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let mut url = text.and_then(|text| response.url().join(text).ok()).ok_or_else(|| {
+            ask.error(Problem::Protocol("the answer has no usable `Location`".to_owned()))
+        })?;
+        let base = &self.host.base;
+        if base.scheme() == "https" && url.scheme() == "http" {
+            if url.host_str() != base.host_str() {
+                let why = "the upload is to go to another host without TLS".to_owned();
+                return Err(ask.error(Problem::Protocol(why)));
+            }
+            let port = base.port();
+            let changed = url.set_scheme("https").and_then(|()| url.set_port(port));
+            changed.map_err(|()| {
+                ask.error(Problem::Protocol("the `Location` is not a web address".to_owned()))
+            })?;
+        }
+        Ok(url)
+    }
+}
+
+impl Shared {
+    /// Sends a request until it is answered by something else than passing trouble, or too often.
+    pub(super) async fn retrying(
+        &self,
+        method: &Method,
+        url: &Url,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Response, Error> {
+        let retry = self.options.retry;
+        let mut attempt = 1;
+        loop {
+            let again = request.try_clone();
+            let (failed, asked_pause) = match request_now(again, method, url).await? {
+                Ok(response) if !is_passing(response.status()) => return Ok(response),
+                Ok(response) if attempt >= retry.attempts => return Ok(response),
+                Ok(response) => {
+                    let pause = retry_after(response.headers());
+                    (error(method, url, status_problem(&response)), pause)
+                }
+                Err(failed) => (failed, None),
+            };
+            if attempt >= retry.attempts || !failed.is_transient() {
+                return Err(failed);
+            }
+            if asked_pause.is_some_and(|pause| pause > retry.patience) {
+                return Err(failed);
+            }
+            let pause = asked_pause.unwrap_or_else(|| retry.pause(attempt));
+            tracing::debug!(attempt, ?pause, error = %failed, "asked again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+}
+
+/// The outer error is a bug: every request here can be cloned.
+async fn request_now(
+    request: Option<reqwest::RequestBuilder>,
+    method: &Method,
+    url: &Url,
+) -> Result<Result<Response, Error>, Error> {
+    let Some(request) = request else {
+        let why = "a request that cannot be repeated was to be repeated".to_owned();
+        return Err(error(method, url, Problem::Protocol(why)));
+    };
+    Ok(request.send().await.map_err(|e| error(method, url, Problem::Transport(e))))
+}
+
+impl Retry {
+    /// Full jitter: a random part of a pause that doubles.
+    pub(super) fn pause(&self, attempt: u32) -> Duration {
+        let longest = self.base.saturating_mul(2_u32.saturating_pow(attempt - 1)).min(self.cap);
+        longest.mul_f64(rand::rng().random_range(0.0..=1.0))
+    }
+}
+
+fn status_problem(response: &Response) -> Problem {
+    Problem::Status {
+        status: response.status(),
+        code: None,
+        message: None,
+        retry_after: retry_after(response.headers()),
+    }
+}
+
+/// What an answer that is not wanted says.
+pub(super) async fn failure(method: &Method, url: &Url, response: Response) -> RemoteError {
+    let mut problem = status_problem(&response);
+    // What is left of a body that breaks off is as good as none.
+    let body = read_limited(response, LARGEST_ERROR_BODY).await.unwrap_or_default();
+    if let Problem::Status { code, message, .. } = &mut problem {
+        (*code, *message) = read_body(&body);
+    }
+    RemoteError { method: method.clone(), url: SafeUrl::new(url), problem }
+}
+
+/// At most `limit` bytes of a body; the rest is not read.
+pub(super) async fn read_limited(mut response: Response, limit: usize) -> Result<Bytes, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit.saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if body.len() >= limit {
+            break;
+        }
+    }
+    Ok(Bytes::from(body))
+}
+
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Seconds; a date is left to whoever knows the time.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn same_origin(a: &Url, b: &Url) -> bool {
+    a.origin() == b.origin()
+}

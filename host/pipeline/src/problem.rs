@@ -1,0 +1,37 @@
+//! Every problem that a pipeline file can have, one constructor each.
+//!
+//! A constructor takes what the call site holds and makes message, place and help in one go, so that
+//! the wording is in one room. Each has a golden file of its own name in `tests/ui`, and a test
+//! holds that.
+
+mod file;
+mod input;
+mod step;
+mod table;
+mod template;
+
+pub(crate) use file::*;
+pub(crate) use input::*;
+pub(crate) use step::*;
+pub(crate) use table::*;
+pub(crate) use template::*;
+
+use report::closest;
+
+/// "did you mean", if a name is near, else the names there are.
+fn suggest<'a>(found: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+    /// So many names still read as a list.
+    const LISTED: usize = 14;
+    if let Some(near) = closest(found, known.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let names: Vec<&str> = known.into_iter().collect();
+    match names.len() {
+        0 => None,
+        1..=LISTED => Some(format!("there is {}", report::and_list(&names))),
+        more => Some(format!(
+            "there are {more}: {}, …",
+            names.iter().take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}

@@ -1,0 +1,92 @@
+//! A step at the moment it starts: whether it runs, how often, and with what.
+
+use std::collections::BTreeSet;
+
+use report::{Fault, Kind, Side};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::check::Misfit;
+use crate::grant::Grant;
+use crate::plan::{Resolved, Scope, Step};
+use crate::template::Context;
+
+/// A step as far as it is known before anything runs; templates that wait are shown as written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Preview {
+    /// The inputs.
+    pub inputs: Value,
+    /// What the step may do.
+    pub grant: Grant,
+}
+
+impl Step {
+    /// Whether `when` holds; true without one.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if the condition cannot be evaluated.
+    pub fn applies(&self, scope: &Scope) -> Result<bool, Fault> {
+        let Some(condition) = &self.when else { return Ok(true) };
+        let text = &condition.0;
+        text.holds(&Context::of_step(self, scope)).map_err(|error| text.fault(&error))
+    }
+
+    /// The combinations of the matrix, in order; one empty combination without a matrix, none if a
+    /// list that another step gave is empty.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if what a template gives is not a list, or has too many items.
+    pub fn combinations(&self, scope: &Scope) -> Result<Vec<Map<String, Value>>, Fault> {
+        match &self.matrix {
+            None => Ok(vec![Map::new()]),
+            Some(matrix) => matrix.combinations(&Context::of_step(self, scope)),
+        }
+    }
+
+    /// The inputs and the grant of one call: templates rendered, defaults filled in, the inputs
+    /// held against the plugin's schema.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if a template cannot be rendered, or if the inputs do not fit.
+    pub fn resolve(&self, scope: &Scope) -> Result<Resolved, Fault> {
+        let context = Context::of_step(self, scope);
+        let mut inputs = match self.with.render(&context)? {
+            Value::Object(inputs) => inputs,
+            _ => Map::new(),
+        };
+        self.facts.complete(&mut inputs);
+        let grant_context = Context::of_plugin(&self.facts, &inputs);
+        self.check(&inputs)?;
+        let grant = self.grant.render(&context, &grant_context)?;
+        Ok(Resolved { inputs: Value::Object(inputs), grant })
+    }
+
+    /// The step as far as it is known before anything runs.
+    pub fn preview(&self) -> Preview {
+        let mut inputs = match self.with.preview() {
+            Value::Object(inputs) => inputs,
+            _ => Map::new(),
+        };
+        self.facts.complete(&mut inputs);
+        let grant = self.grant.preview(&Context::of_plugin(&self.facts, &inputs));
+        Preview { inputs: Value::Object(inputs), grant }
+    }
+
+    fn check(&self, inputs: &Map<String, Value>) -> Result<(), Fault> {
+        let missing = self.facts.missing(inputs).map(|name| format!("the input `{name}` is missing"));
+        let mut causes: Vec<String> = missing.collect();
+        let misfits = self.facts.misfits(&Value::Object(inputs.clone()), &BTreeSet::new());
+        causes.extend(misfits.into_iter().map(|Misfit { reason, .. }| reason));
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let message = format!("plugin `{}` refuses the inputs of `{}`", self.plugin.name, self.id);
+        let fault = Fault::new(Kind::Invalid, message).code("invalid.inputs").side(Side::User);
+        let place = self.place.source.locate(self.place.span);
+        Err(causes.into_iter().fold(fault.cause(format!("given at {place}")), Fault::cause))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! Types and traits made from `wit/`.
+
+#![expect(missing_docs, unused_qualifications, reason = "made from wit/, where every item is documented")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "step",
+    imports: { default: async | trappable },
+    exports: { default: async },
+    with: {
+        "windlass:secrets/secrets.secret": capability::SecretHandle,
+        "windlass:oci/oci.repository": capability::Repository,
+        "windlass:oci/oci.blob": capability::Blob,
+        "windlass:oci/oci.copy": crate::host::oci::PendingCopy,
+        "windlass:oci/oci.copied": capability::Copied,
+        "windlass:log/log.progress": capability::Progress,
+        "windlass:log/log.group": capability::Group,
+    },
+});

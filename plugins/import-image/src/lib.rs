@@ -1,0 +1,15 @@
+//! Copies images from one registry or layout to another, every platform of them or some.
+//!
+//! [`inputs`] and [`outputs`] are what the pipeline sees, [`pair`] decides what goes where, and
+//! [`import`] does it through the trait [`Host`](import::Host), so that all of it is tested without
+//! a registry. The component's shim is `guest`, which only exists in wasm.
+//!
+//! The bytes never pass through here: the host copies, this says what to where.
+
+#[cfg(target_family = "wasm")]
+mod guest;
+pub mod import;
+pub mod inputs;
+pub mod outputs;
+pub mod pair;
+pub mod place;

@@ -1,0 +1,46 @@
+//! What the integration tests stand on.
+//!
+//! [`TestHost`] runs the real binary in a world of its own: a folder, an environment, nothing of the
+//! machine's. Around it stand real parts ([`DockerRegistry`], [`Skopeo`], the [`Embedded`] registry),
+//! [`Image`]s made from nothing, and servers that misbehave ([`HttpServer`], [`HostileRegistry`]).
+//!
+//! Everything listens on a free port of 127.0.0.1, waits by bounded polling, and ends when it is
+//! dropped. What is missing or hangs panics with what to type, or with all that was printed.
+//!
+//! This room depends on no other: it knows the product as a user does, by its command line.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start programs, read the environment and write files; a panic names the path"
+)]
+#![expect(
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    reason = "what panics here fails a test, and says where"
+)]
+
+mod certificate;
+mod contract;
+mod docker_registry;
+mod embedded;
+mod hostile;
+mod http;
+mod image;
+mod output;
+mod process;
+mod redaction;
+mod skopeo;
+mod test_host;
+mod tool;
+
+pub use certificate::Authority;
+pub use contract::still_fits;
+pub use docker_registry::{Access, DockerRegistry, PASSWORD, USERNAME};
+pub use embedded::Embedded;
+pub use hostile::{HostileRegistry, Mischief};
+pub use http::{Answer, HttpServer, Request};
+pub use image::{Image, push_with_skopeo};
+pub use output::Output;
+pub use process::{Running, Signal, poll};
+pub use skopeo::Skopeo;
+pub use snapbox::str;
+pub use test_host::{TestHost, repository_root};

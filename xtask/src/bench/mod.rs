@@ -1,0 +1,6 @@
+//! `cargo xtask bench`: figures that we publish, each from one command.
+
+pub(crate) mod measure;
+mod peers;
+pub(crate) mod start;
+mod table;

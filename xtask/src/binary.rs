@@ -1,0 +1,49 @@
+//! Builds the `windlass` binary, plugins first: they are embedded in it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::plugins::{self, Flavour};
+use crate::repo::Repo;
+use crate::shell::{self, For};
+
+/// How the binary is compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// For development and tests.
+    Dev,
+    /// As shipped, and as measured.
+    Release,
+}
+
+/// Builds plugins and binary; returns where the binary is.
+pub(crate) fn build(repo: &Repo, profile: Profile) -> Result<PathBuf> {
+    plugins::build(repo, Flavour::Release)?;
+    let mut command = shell::cargo(repo, For::Host);
+    command.args(["build", "--package", "windlass"]);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    shell::run(&mut command).context("windlass did not build")?;
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => "release",
+    };
+    Ok(target_folder(repo)?.join(folder).join("windlass"))
+}
+
+/// Where cargo puts what it builds for this machine.
+fn target_folder(repo: &Repo) -> Result<PathBuf> {
+    let metadata = metadata(repo)?;
+    let folder = metadata.get("target_directory").and_then(Value::as_str);
+    Ok(folder.context("cargo metadata names no target folder")?.into())
+}
+
+/// What cargo knows of the workspace, without its dependencies.
+pub(crate) fn metadata(repo: &Repo) -> Result<Value> {
+    let mut command = shell::cargo(repo, For::Host);
+    let text = shell::capture(command.args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    serde_json::from_str(&text).context("cargo metadata is not JSON")
+}

@@ -1,0 +1,128 @@
+//! Processes that live beside this one, and their end: none outlives the command that started it.
+//!
+//! However a command ends, by itself, by an error, or by a signal, its children are asked to stop,
+//! then stopped, and its folder is removed. Only SIGKILL to this program itself escapes that.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+/// How long a child may take to stop when asked: a registry closes its connections well within.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often a child that should end is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// The children of one command, and the folder that they work in.
+pub(crate) struct Children {
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    children: Vec<Child>,
+    folder: PathBuf,
+}
+
+impl Children {
+    /// Makes an empty `folder`, and sees to it that SIGINT, SIGTERM and SIGHUP end the children
+    /// first and this program then. To be called before other threads are started.
+    pub(crate) fn new(folder: PathBuf) -> Result<Self> {
+        std::fs::remove_dir_all(&folder).ok();
+        crate::files::make_folder(&folder)?;
+        let shared = Arc::new(Mutex::new(Shared { children: Vec::new(), folder }));
+        let mut signals = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            signals.add(signal);
+        }
+        // Blocked here so that they go to the thread; children start with an empty mask.
+        signals.thread_block().context("cannot block signals")?;
+        let of_thread = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            if let Ok(signal) = signals.wait() {
+                // Held to the end: the main thread must not report children that are gone.
+                let mut shared = lock(&of_thread);
+                shared.end();
+                eprintln!("\nstopped by {signal}; nothing was left behind");
+                std::process::exit(128 + signal as i32);
+            }
+        });
+        Ok(Self { shared })
+    }
+
+    /// Where the children may write.
+    pub(crate) fn folder(&self) -> PathBuf {
+        lock(&self.shared).folder.clone()
+    }
+
+    /// Starts `command` as a child that runs beside this program; hands its output out if piped.
+    pub(crate) fn start(&self, command: &mut Command) -> Result<Outputs> {
+        // Under the lock: a signal must not come between start and entry.
+        let mut shared = lock(&self.shared);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+        let outputs =
+            Outputs { stdout: child.stdout.take(), stderr: child.stderr.take(), id: child.id() };
+        shared.children.push(child);
+        Ok(outputs)
+    }
+
+    /// Runs `command` to its end.
+    pub(crate) fn run(&self, command: &mut Command) -> Result<ExitStatus> {
+        let id = self.start(command)?.id;
+        loop {
+            let mut shared = lock(&self.shared);
+            let at = shared.children.iter().position(|child| child.id() == id);
+            let at = at.context("the child is gone")?;
+            let child = shared.children.get_mut(at).context("the child is gone")?;
+            if child.try_wait().context("cannot wait for a child")?.is_some() {
+                return shared.children.swap_remove(at).wait().context("cannot wait for a child");
+            }
+            drop(shared);
+            std::thread::sleep(GLANCE);
+        }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        lock(&self.shared).end();
+    }
+}
+
+/// The ends of a child's pipes that are ours.
+pub(crate) struct Outputs {
+    /// What it prints, if that was piped.
+    pub(crate) stdout: Option<std::process::ChildStdout>,
+    /// What it says, if that was piped.
+    pub(crate) stderr: Option<std::process::ChildStderr>,
+    id: u32,
+}
+
+impl Shared {
+    fn end(&mut self) {
+        for child in &self.children {
+            if let Ok(id) = i32::try_from(child.id()) {
+                kill(Pid::from_raw(id), Signal::SIGTERM).ok();
+            }
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for mut child in self.children.drain(..) {
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                std::thread::sleep(GLANCE);
+            }
+            child.kill().ok();
+            child.wait().ok();
+        }
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

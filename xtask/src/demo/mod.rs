@@ -1,0 +1,125 @@
+//! `cargo xtask demo`: the main job, for real, on this machine alone.
+//!
+//! Two registries on loopback, an image for three platforms in the first, `pipelines/import.toml`
+//! from the first to the second, and then a look into the second by other means than ours. The
+//! first is Debian's docker-registry where that is at hand, so that another program has judged
+//! what we read; else both are the one that is part of windlass. All files are in target/demo, and
+//! are gone at the end, like every process.
+
+mod http;
+mod image;
+mod registry;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
+
+use self::image::{Image, digest};
+use self::registry::Registry;
+use crate::binary::{self, Profile};
+use crate::children::Children;
+use crate::repo::Repo;
+use crate::tools;
+
+/// What is imported.
+const REPOSITORY: &str = "library/hello";
+const TAG: &str = "1.0";
+/// What it is called afterwards.
+const IMPORTED: &str = "base/hello";
+
+/// Shows the main job.
+pub(crate) fn run(repo: &Repo) -> Result<()> {
+    let windlass = binary::build(repo, Profile::Dev)?;
+    let children = Children::new(repo.root().join("target/demo"))?;
+    let folder = children.folder();
+    let windlass = || at_home_in(&windlass, &folder);
+
+    title("Two registries on loopback");
+    let docker = tools::find("docker-registry");
+    let (source, kind) = match &docker {
+        Some(program) => {
+            (Registry::docker(&children, program, &folder.join("source"))?, "docker-registry")
+        }
+        None => (
+            Registry::embedded(&children, &mut windlass(), &folder.join("source"))?,
+            "windlass registry serve",
+        ),
+    };
+    let target = Registry::embedded(&children, &mut windlass(), &folder.join("target"))?;
+    println!("  source  {}  ({kind})", source.address);
+    println!("  target  {}  (windlass registry serve)", target.address);
+
+    title("An image for three platforms in the source");
+    let image = Image::make();
+    source.push(&image, REPOSITORY, TAG)?;
+    println!("  {REPOSITORY}:{TAG}  {}", digest(&image.index));
+    show_platforms(&image.index, "  ")?;
+
+    title("windlass run pipelines/import.toml");
+    let from = format!("source={}/{REPOSITORY}:{TAG}", source.address);
+    let to = format!("target={}/{IMPORTED}:{TAG}", target.address);
+    let mut command = windlass();
+    command.current_dir(repo.root()).args(["run", "pipelines/import.toml"]);
+    command.args(["--input", &from, "--input", &to]);
+    println!("  $ windlass run pipelines/import.toml --input {from} --input {to}\n");
+    let status = children.run(&mut command)?;
+    if !status.success() {
+        bail!("windlass run: {status}; to repeat: cargo xtask demo");
+    }
+
+    title("What the target has now");
+    println!("  tags of {IMPORTED}: {}", target.tags(IMPORTED)?.join(", "));
+    let arrived = target.manifest(IMPORTED, TAG)?;
+    println!("  {IMPORTED}:{TAG}  {}", digest(&arrived));
+    ensure!(arrived == image.index, "the index in the target differs from the one in the source");
+    for manifest in &image.manifests {
+        let found = target.manifest(IMPORTED, &digest(manifest))?;
+        ensure!(found == *manifest, "a platform's manifest differs");
+    }
+    show_platforms(&arrived, "  ")?;
+    println!("\nSame digest, every platform. Everything is stopped and removed again.");
+    Ok(())
+}
+
+/// A call of windlass that keeps its files below `folder` and sees no credentials of the user.
+fn at_home_in(windlass: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(windlass);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("WINDLASS_") || name.to_lowercase().ends_with("_proxy")
+    }) {
+        command.env_remove(name);
+    }
+    for (name, below) in [
+        ("WINDLASS_CACHE_DIR", "cache"),
+        ("WINDLASS_STATE_DIR", "state"),
+        ("WINDLASS_SECRETS_DIR", "secrets"),
+        ("REGISTRY_AUTH_FILE", "no-credentials.json"),
+    ] {
+        command.env(name, folder.join(below));
+    }
+    command
+}
+
+fn title(text: &str) {
+    println!("\n── {text} ──");
+}
+
+fn show_platforms(index: &[u8], indent: &str) -> Result<()> {
+    let index: Value = serde_json::from_slice(index)?;
+    let entries = index.get("manifests").and_then(Value::as_array);
+    for entry in entries.into_iter().flatten() {
+        let text = |path: &str| entry.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let variant = text("/platform/variant");
+        let platform = format!(
+            "{}/{}{}{variant}",
+            text("/platform/os"),
+            text("/platform/architecture"),
+            if variant.is_empty() { "" } else { "/" },
+        );
+        println!("{indent}  {platform:<14} {}", text("/digest"));
+    }
+    Ok(())
+}

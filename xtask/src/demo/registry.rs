@@ -1,0 +1,141 @@
+//! Registries on loopback: started, filled, looked into.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::http;
+use super::image::{Image, digest, media_type};
+use crate::children::Children;
+use crate::files;
+
+/// A registry says within milliseconds where it listens; a busy machine may need more.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A registry that runs, at `127.0.0.1:PORT`.
+pub(crate) struct Registry {
+    /// Host and port, as in an image's name.
+    pub(crate) address: String,
+}
+
+impl Registry {
+    /// Starts the registry that is part of windlass, on OCI layouts below `root`.
+    pub(crate) fn embedded(
+        children: &Children,
+        windlass: &mut Command,
+        root: &Path,
+    ) -> Result<Self> {
+        windlass.args(["registry", "serve", "--listen", "127.0.0.1:0", "--root"]).arg(root);
+        let output = children.start(windlass.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+        let line = first_line(output.stdout, |line| line.contains("listening on"))?;
+        Self::from_line(&line, "http://")
+    }
+
+    /// Starts Debian's docker-registry, at `program`, on files below `root`.
+    pub(crate) fn docker(children: &Children, program: &Path, root: &Path) -> Result<Self> {
+        let settings = root.with_extension("yml");
+        let text = format!(
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: '{}'}}}}\n\
+             http: {{addr: '127.0.0.1:0'}}\n",
+            root.display()
+        );
+        files::write(&settings, text.as_bytes())?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg(&settings).stdin(Stdio::null()).stdout(Stdio::null());
+        let output = children.start(command.stderr(Stdio::piped()))?;
+        let line = first_line(output.stderr, |line| line.contains("listening on"))?;
+        Self::from_line(&line, "listening on ")
+    }
+
+    fn from_line(line: &str, before: &str) -> Result<Self> {
+        let rest = line.split(before).nth(1).with_context(|| format!("no address in: {line}"))?;
+        let address: String =
+            rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
+        Ok(Self { address })
+    }
+
+    /// Pushes `image` as `repository:tag`, in the order that leaves nothing half done.
+    ///
+    /// Source: OCI distribution-spec v1.1, "Pushing a blob monolithically", "Pushing Manifests".
+    pub(crate) fn push(&self, image: &Image, repository: &str, tag: &str) -> Result<()> {
+        for blob in &image.blobs {
+            self.push_blob(blob, repository)?;
+        }
+        for manifest in &image.manifests {
+            self.push_manifest(manifest, repository, &digest(manifest))?;
+        }
+        self.push_manifest(&image.index, repository, tag)
+    }
+
+    fn push_blob(&self, blob: &[u8], repository: &str) -> Result<()> {
+        let start = format!("/v2/{repository}/blobs/uploads/");
+        let answer = http::request(&self.address, "POST", &start, &[], b"")?;
+        let location = answer.header("location").context("the registry names no upload")?;
+        // The specification allows a path or a whole URL.
+        let path = location
+            .strip_prefix("http://")
+            .map_or(location, |rest| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"));
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let path = format!("{path}{joint}digest={}", digest(blob));
+        let kind = ["Content-Type: application/octet-stream".to_owned()];
+        expect(&http::request(&self.address, "PUT", &path, &kind, blob)?, 201)
+    }
+
+    fn push_manifest(&self, manifest: &[u8], repository: &str, reference: &str) -> Result<()> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let kind = [format!("Content-Type: {}", media_type(manifest))];
+        expect(&http::request(&self.address, "PUT", &path, &kind, manifest)?, 201)
+    }
+
+    /// The tags of `repository`.
+    pub(crate) fn tags(&self, repository: &str) -> Result<Vec<String>> {
+        let path = format!("/v2/{repository}/tags/list");
+        let answer = http::request(&self.address, "GET", &path, &[], b"")?;
+        expect(&answer, 200)?;
+        let list: Value = serde_json::from_slice(&answer.body).context("tags are not JSON")?;
+        let tags = list.get("tags").and_then(Value::as_array).context("no tags")?;
+        Ok(tags.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The manifest that `reference` names.
+    pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Result<Vec<u8>> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let image = "Accept: application/vnd.oci.image.index.v1+json".to_owned();
+        let index = "Accept: application/vnd.oci.image.manifest.v1+json".to_owned();
+        let answer = http::request(&self.address, "GET", &path, &[image, index], b"")?;
+        expect(&answer, 200)?;
+        Ok(answer.body)
+    }
+}
+
+fn expect(answer: &http::Answer, status: u16) -> Result<()> {
+    if answer.status == status {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    bail!("expected {status}, the registry answered {}: {text}", answer.status)
+}
+
+/// The first line that `is_it` likes; the rest is read and thrown away, so that the child can go
+/// on writing.
+fn first_line(
+    pipe: Option<impl std::io::Read + Send + 'static>,
+    is_it: impl Fn(&str) -> bool + Send + 'static,
+) -> Result<String> {
+    let pipe = pipe.context("the output is not piped")?;
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if is_it(&line) {
+                // The second time nobody listens, which is fine.
+                send.send(line).ok();
+            }
+        }
+    });
+    receive.recv_timeout(PATIENCE).context("a registry ended, or did not say where it listens")
+}
