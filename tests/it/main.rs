@@ -11,14 +11,24 @@
 )]
 
 mod broken_registry;
+mod compile_cache;
+mod component;
 mod contract;
 mod declared;
 mod docs;
+mod embedded;
 mod files;
+mod gate;
 mod guest;
+mod hands;
+mod hog;
+mod matrix;
 mod registry_chain;
+mod rooms;
 mod run;
 mod secrets;
+mod signals;
+mod store;
 mod tidy;
 
 use support::TestHost;
@@ -28,4 +38,29 @@ use support::TestHost;
 fn host() -> TestHost {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/compile-cache");
     TestHost::new(env!("CARGO_BIN_EXE_windlass"), cache)
+}
+
+/// A pipeline with one step, `step`, that uses the guest `guest`; `rest` follows in its table.
+fn one_step(guest: &str, rest: &str) -> String {
+    let uses = TestHost::guest(guest);
+    let head = "schema = 1\n[pipeline]\nname = \"one\"\n";
+    format!("{head}\n[[step]]\nid = \"step\"\nuses = \"{uses}\"\n{rest}\n")
+}
+
+/// The same with its file `p.toml` in a world of its own.
+fn host_with(guest: &str, rest: &str) -> TestHost {
+    host().file("p.toml", one_step(guest, rest))
+}
+
+/// Runs `p.toml` and returns the outputs of its step, which must succeed.
+#[track_caller]
+fn outputs(host: &TestHost) -> serde_json::Value {
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    ran.finished("step")["outputs"].clone()
+}
+
+/// Runs `p.toml`, which must fail, and only says why.
+fn fails(host: &TestHost) -> support::Output {
+    host.run(&["run", "p.toml", "--quiet"])
 }

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 use support::{
-    Access, DockerRegistry, Embedded, Image, PASSWORD, Skopeo, TestHost, push_with_skopeo,
+    Access, DockerRegistry, Embedded, Image, PASSWORD, Skopeo, TempDir, TestHost, push_with_skopeo,
 };
-use tempfile::TempDir;
 
 use crate::host;
 
@@ -191,9 +190,8 @@ fn credentials_of_docker_are_used_where_the_pipeline_has_none() {
     // `anchor:hunter-and-gatherer`, as `docker login` writes it.
     let login = "YW5jaG9yOmh1bnRlci1hbmQtZ2F0aGVyZXI=";
     let (from, to) = (source.address(), target.address());
-    let config = format!(
-        r#"{{"auths":{{"{from}":{{"auth":"{login}"}},"{to}":{{"auth":"{login}"}}}}}}"#
-    );
+    let config =
+        format!(r#"{{"auths":{{"{from}":{{"auth":"{login}"}},"{to}":{{"auth":"{login}"}}}}}}"#);
     let host = host()
         .file("p.toml", import(&from, "app:v1", &to, ""))
         .file(".home/.docker/config.json", config);
@@ -229,11 +227,8 @@ fn a_private_authority_is_trusted_where_the_pipeline_says_so() {
     push_with_skopeo(&image, &source, Access::Tls, "app:v1");
     let target = DockerRegistry::start(Access::Anonymous);
     let pipeline = import(&source.address(), "app:v1", &target.address(), "");
-    let trust = format!(
-        "\n[registries.\"{}\"]\nca = \"{}\"\n",
-        source.address(),
-        source.ca().display()
-    );
+    let trust =
+        format!("\n[registries.\"{}\"]\nca = \"{}\"\n", source.address(), source.ca().display());
     let host = host().file("p.toml", pipeline + &trust);
     host.run(&["run", "p.toml"]).exits(0);
     let copied = format!("docker://{}/app:v1", target.address());

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::plugins::Flavour;
 use crate::repo::Repo;
@@ -27,14 +27,23 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", run: |repo| test::all(repo, &[]) },
 ];
 
-/// Runs all stages and says how long each took; stops at the first that fails.
-pub(crate) fn all(repo: &Repo) -> Result<()> {
+/// Runs the stages with these names, or all; says how long each took; stops at the first that
+/// fails.
+pub(crate) fn run(repo: &Repo, only: &[String]) -> Result<()> {
+    if let Some(wrong) = only.iter().find(|name| STAGES.iter().all(|stage| stage.name != **name)) {
+        let known = STAGES.iter().map(|stage| stage.name).collect::<Vec<_>>().join(", ");
+        bail!("there is no stage `{wrong}`; the stages are: {known}");
+    }
     let mut took: Vec<(&str, Duration)> = Vec::new();
     let mut result = Ok(());
-    for stage in STAGES {
+    for stage in
+        STAGES.iter().filter(|stage| only.is_empty() || only.iter().any(|o| o == stage.name))
+    {
         eprintln!("── {} ──", stage.name);
         let start = Instant::now();
-        result = (stage.run)(repo).with_context(|| format!("stage {} failed", stage.name));
+        result = (stage.run)(repo).with_context(|| {
+            format!("stage {0} failed (this stage alone: cargo xtask ci {0})", stage.name)
+        });
         took.push((stage.name, start.elapsed()));
         if result.is_err() {
             break;

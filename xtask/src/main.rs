@@ -29,6 +29,7 @@ mod toolchain;
 mod tools;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -64,7 +65,11 @@ enum Command {
         release: bool,
     },
     /// Shows the main job on this machine: an image goes from one registry to another
-    Demo,
+    Demo {
+        /// Show this program instead of building one
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
+    },
     /// Runs all tests; fetches the programs that they need
     Test {
         /// Passed on to the test runner
@@ -72,7 +77,10 @@ enum Command {
         arguments: Vec<String>,
     },
     /// Checks everything that must hold before a change lands
-    Ci,
+    Ci {
+        /// Only these stages: format, plugins, deny, clippy, docs, tests
+        stages: Vec<String>,
+    },
     /// Measures, beside other programs, and writes the figures to docs/benchmarks.md
     Bench {
         #[command(subcommand)]
@@ -97,6 +105,9 @@ enum Bench {
         /// How often each contender runs
         #[arg(long, default_value_t = 21)]
         rounds: usize,
+        /// Measure this program instead of a release build, and write no document
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
     },
 }
 
@@ -121,10 +132,12 @@ fn run(arguments: &Arguments) -> Result<()> {
             println!("{}", binary::build(&repo, profile)?.display());
             Ok(())
         }
-        Command::Demo => demo::run(&repo),
+        Command::Demo { binary } => demo::run(&repo, binary.as_deref()),
         Command::Test { arguments } => test::all(&repo, arguments),
-        Command::Ci => ci::all(&repo),
-        Command::Bench { what: Bench::Start { rounds } } => bench::start::run(&repo, *rounds),
+        Command::Ci { stages } => ci::run(&repo, stages),
+        Command::Bench { what: Bench::Start { rounds, binary } } => {
+            bench::start::run(&repo, *rounds, binary.as_deref())
+        }
         Command::Measure { line, words } => bench::measure::in_this_process(words, line.as_deref()),
     }
 }

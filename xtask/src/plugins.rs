@@ -125,10 +125,11 @@ fn calls(
     flavour: Flavour,
     components: &[Component],
 ) -> Vec<Command> {
+    let flags = flags(repo);
     let call = |verb: &str, components: &[Component]| {
         let mut command = toolchain.cargo(repo);
         command.args([verb, "--profile", PROFILE, "--target", TARGET, "--target-dir"]);
-        command.arg(repo.wasm_target()).args(["--config", BITCODE]);
+        command.arg(repo.wasm_target()).args(["--config", &flags]);
         if std::env::var_os("CI").is_some() {
             command.arg("--quiet");
         }
@@ -151,9 +152,21 @@ fn calls(
     }
 }
 
+/// Settings of rustc for everything in the sandbox, as a setting of cargo.
+///
 /// Dependencies carry what link-time optimisation needs, also where it is not used, so that they
-/// are compiled once for both.
-const BITCODE: &str = "target.wasm32-wasip2.rustflags=['-Cembed-bitcode=yes']";
+/// are compiled once for both. Paths of this machine are rewritten: the messages of panics hold
+/// them, and the same sources should make the same bytes, and digests, in every clone.
+fn flags(repo: &Repo) -> String {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
+    let mut flags = vec!["-Cembed-bitcode=yes".to_owned()];
+    flags.push(format!("--remap-path-prefix={}=/windlass", repo.root().display()));
+    if let Some(cargo) = cargo {
+        flags.push(format!("--remap-path-prefix={}=/cargo", cargo.display()));
+    }
+    format!("target.{TARGET}.rustflags={}", serde_json::json!(flags))
+}
 
 /// How a component begins; a core module has `01 00 00 00` after the name.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";

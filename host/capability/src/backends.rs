@@ -1,7 +1,8 @@
 //! What all steps of a run share, and what one call of a step gets of it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use report::Mask;
 use tokio::time::Instant;
 
 use crate::{
@@ -9,10 +10,13 @@ use crate::{
     grant::Grant,
     http::{GrantedHttp, Http},
     log::StepLog,
-    oci::{GrantedOci, Oci},
-    secrets::{GrantedSecrets, Placeholders, Secrets},
+    oci::{GrantedOci, Oci, OciOptions},
+    secrets::{
+        EnvProvider, FileProvider, GrantedSecrets, LocalStore, Placeholders, SecretProviders,
+        Secrets,
+    },
     state::{GrantedState, StateFile},
-    voice::{Reporter, Voice},
+    voice::{Nobody, Reporter, Voice},
     workspace::GrantedWorkspace,
 };
 
@@ -83,3 +87,40 @@ impl Backends {
         }
     }
 }
+
+impl Granted {
+    /// Nothing at all, heard by nobody: what a plugin has while it describes itself.
+    ///
+    /// Every call is refused by the grant, before a backend is asked; and no backend has anything.
+    pub fn nothing() -> Self {
+        let nowhere = PathBuf::new();
+        let providers = SecretProviders {
+            env: Arc::new(EnvProvider::new(Arc::new(|_| None))),
+            file: Arc::new(FileProvider::new(nowhere.clone())),
+            store: LocalStore::open(nowhere.clone(), nowhere.clone()),
+        };
+        let secrets = Secrets::new(&BTreeMap::new(), providers, Mask::new())
+            .expect("no declaration is wrong where there is none");
+        let oci = Oci::new(OciOptions {
+            client: ::oci::client::ClientOptions::default(),
+            registries: BTreeMap::new(),
+            docker_configs: Vec::new(),
+            secrets: secrets.clone(),
+            workspace: nowhere.clone(),
+        })
+        .expect("no registry is wrong where there is none");
+        let http = Http::new(::oci::client::ClientOptions::default());
+        let state = StateFile::new(nowhere.clone());
+        let backends = Backends { http, secrets, oci, state, workspace: nowhere };
+        backends.give(CallFacts {
+            grant: Grant::default(),
+            state_scope: String::new(),
+            dry_run: true,
+            deadline: None,
+            reporter: Arc::new(Nobody),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ mod grant;
 mod http;
 mod log;
 mod oci;
+#[cfg(test)]
+mod recorder;
 mod secrets;
 mod state;
 mod table;
@@ -38,8 +40,8 @@ pub use crate::oci::{
 };
 pub use backends::{Backends, CallFacts, Granted};
 pub use grant::{
-    Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer, RepositoryId,
-    Want, parse_only_to,
+    Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer, RepositoryId, Want,
+    parse_only_to,
 };
 pub use log::{Group, LineWriter, Progress, StepLog};
 pub use secrets::{

@@ -245,6 +245,11 @@ impl GrantedState {
     }
 }
 
+/// SQLite's integers are signed; ours are counts.
+fn unsigned(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::unsigned_abs)
+}
+
 /// A row: never there, deleted, or with a value.
 struct Row {
     version: u64,
@@ -261,7 +266,7 @@ fn find(tx: &Transaction<'_>, scope: &str, key: &str) -> Result<Row, StateError>
     let mut query =
         tx.prepare_cached("SELECT version, value FROM state WHERE scope = ?1 AND key = ?2")?;
     let row = query
-        .query_row((scope, key), |row| Ok(Row { version: row.get(0)?, value: row.get(1)? }))
+        .query_row((scope, key), |row| Ok(Row { version: unsigned(row, 0)?, value: row.get(1)? }))
         .optional()?;
     Ok(row.unwrap_or(Row { version: 0, value: None }))
 }
@@ -282,7 +287,7 @@ fn put(
     tx.execute(
         "INSERT INTO state (scope, key, value, version) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (scope, key) DO UPDATE SET value = ?3, version = ?4",
-        (scope, key, value, version),
+        (scope, key, value, version.cast_signed()),
     )?;
     Ok(version)
 }
@@ -302,7 +307,7 @@ fn delete(
     tx.execute("DELETE FROM state WHERE scope = ?1 AND key = ?2", (scope, key))?;
     tx.execute(
         "INSERT INTO state (scope, key, value, version) VALUES (?1, ?2, NULL, ?3)",
-        (scope, key, row.version),
+        (scope, key, row.version.cast_signed()),
     )?;
     if count(tx, scope, "value IS NULL")? > MOST_DELETED {
         tx.execute(
@@ -326,7 +331,7 @@ fn keys(tx: &Transaction<'_>, scope: &str, prefix: &str) -> Result<Vec<String>, 
 
 fn count(tx: &Transaction<'_>, scope: &str, which: &str) -> Result<u64, StateError> {
     let query = format!("SELECT count(*) FROM state WHERE scope = ?1 AND {which}");
-    Ok(tx.prepare_cached(&query)?.query_row([scope], |row| row.get(0))?)
+    Ok(tx.prepare_cached(&query)?.query_row([scope], |row| unsigned(row, 0))?)
 }
 
 fn check_expected(key: &str, row: &Row, expected: Expected) -> Result<(), StateError> {

@@ -75,3 +75,6 @@ pub const GRANT_KEYS: [&str; 10] = [
     "workspace.read",
     "workspace.write",
 ];
+
+#[cfg(test)]
+mod tests;

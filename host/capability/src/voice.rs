@@ -83,6 +83,22 @@ pub trait Reporter: Send + Sync {
     fn ledger(&self, line: LedgerLine);
 }
 
+/// Hears nothing.
+pub(crate) struct Nobody;
+
+impl Reporter for Nobody {
+    fn log(&self, _level: Level, _message: &str, _fields: &[Field]) {}
+    fn progress_start(&self, _title: &str, _total: Option<u64>, _unit: Unit) -> u64 {
+        0
+    }
+    fn progress_advance(&self, _id: u64, _amount: u64) {}
+    fn progress_title(&self, _id: u64, _title: &str) {}
+    fn progress_end(&self, _id: u64) {}
+    fn group_start(&self, _title: &str) {}
+    fn group_end(&self) {}
+    fn ledger(&self, _line: LedgerLine) {}
+}
+
 /// A [`Reporter`] behind the mask.
 #[derive(Clone)]
 pub(crate) struct Voice {

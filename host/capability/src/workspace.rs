@@ -109,8 +109,8 @@ impl GrantedWorkspace {
         self.call.voice.end(used, entries, |entries| (plural(entries.len(), "entry"), None))
     }
 
-    /// The granted folders that `wasi:filesystem` can open, outermost first. Granted files are not
-    /// among them: WASI preopens directories only.
+    /// The granted folders that `wasi:filesystem` can open, outermost first, without those that lie in
+    /// a folder that may be written. Granted files are not among them: WASI preopens directories only.
     ///
     /// A folder that is granted for writing and does not exist is made. Blocking.
     ///
@@ -118,14 +118,14 @@ impl GrantedWorkspace {
     /// `not-found.workspace` for a folder to read that does not exist; `denied.workspace` for one that
     /// a link leads out of the workspace.
     pub fn preopens(&self) -> Result<Vec<Preopen>, Fault> {
-        let (read, write) = self.call.grant.folders();
+        let (read, write_folders) = self.call.grant.folders();
         let mut preopens: Vec<Preopen> = Vec::new();
-        let write = write.iter().map(|folder| (folder, Access::Write));
+        let write = write_folders.iter().map(|folder| (folder, Access::Write));
         for (folder, access) in write.chain(read.iter().map(|folder| (folder, Access::Read))) {
             // A dry run changes nothing: the guest may look where it would write.
             let writable = access == Access::Write && !self.call.dry_run;
             let guest = guest_path(folder);
-            if preopens.iter().any(|known| known.guest == guest) {
+            if is_inside_another(folder, write_folders) || is_known(&preopens, &guest) {
                 continue;
             }
             if let Some(host) = self.preopen(folder, writable)? {
@@ -175,7 +175,9 @@ impl GrantedWorkspace {
         // The outermost folder that was granted: links may lead as far as the grant does.
         let granted = candidates
             .into_iter()
-            .filter_map(|folder| folder.strip(&normal).map(str::to_owned).map(|below| (folder, below)))
+            .filter_map(|folder| {
+                folder.strip(&normal).map(str::to_owned).map(|below| (folder, below))
+            })
             .max_by_key(|(_, below)| below.len());
         let Some((granted, below)) = granted else {
             return Err(Fault::new(Kind::Internal, "a grant allows a path that is in no folder"));
@@ -269,6 +271,16 @@ fn list(dir: &Dir, path: &str) -> io::Result<Vec<DirectoryEntry>> {
     Ok(entries)
 }
 
+/// Whether `folder` lies in a folder that may be written. There is nothing more to open then, and who
+/// may write around it could have put a link in its place.
+fn is_inside_another(folder: &Folder, writable: &[Folder]) -> bool {
+    writable.iter().any(|other| other != folder && other.strip(folder.as_path()).is_some())
+}
+
+fn is_known(preopens: &[Preopen], guest: &str) -> bool {
+    preopens.iter().any(|known| known.guest == guest)
+}
+
 fn guest_path(folder: &Folder) -> String {
     match folder.as_str() {
         "." => GUEST_ROOT.to_owned(),
@@ -292,12 +304,12 @@ fn fault_of(error: io::Error, path: &str, access: Access) -> Fault {
         let value = path.to_owned();
         return Denied { key, value, layer: Layer::Link, toml: None }.into();
     }
-    let (kind, what) = match error.kind() {
-        io::ErrorKind::NotFound => (Kind::NotFound, "does not exist"),
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-            (Kind::Invalid, "is of the wrong kind")
-        }
-        _ => (Kind::Failed, "cannot be used"),
+    let is_of_wrong_kind =
+        matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory);
+    let (kind, what) = match error.kind() == io::ErrorKind::NotFound {
+        true => (Kind::NotFound, "does not exist"),
+        false if is_of_wrong_kind => (Kind::Invalid, "is of the wrong kind"),
+        false => (Kind::Failed, "cannot be used"),
     };
     let fault = Fault::new(kind, format!("`{path}` {what}"))
         .code(format!("{kind}.workspace"))

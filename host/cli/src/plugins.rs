@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use capability::{
-    AccessFlags, Backends, CallFacts, Descriptor, Grant, GrantText, Granted, HttpText, Redirects,
-    Request, Response,
+    AccessFlags, Backends, CallFacts, Descriptor, Field, Grant, GrantText, Granted, HttpText,
+    LedgerLine, Level, Redirects, Reporter, Request, Response, Unit,
 };
 use futures::StreamExt as _;
 use oci::Digest;
@@ -68,7 +68,7 @@ impl Plugins {
     }
 
     /// What each plugin takes: `uses` and the JSON Schema of its inputs.
-    pub(crate) fn inputs_schemas(&self) -> Vec<(String, serde_json::Value)> {
+    pub(crate) fn inputs_schemas(&self) -> Vec<(String, Value)> {
         let loaded = self.0.iter().filter_map(|(uses, plugin)| Some((uses, plugin.as_ref().ok()?)));
         loaded.map(|(uses, plugin)| (uses.clone(), plugin.description().inputs_schema.clone())).collect()
     }
@@ -180,7 +180,7 @@ async fn pull(uses: &str, reference: &str, backends: &Backends) -> Result<Bytes,
     let grant = GrantText { oci_pull: vec![reference.to_owned()], ..GrantText::default() };
     let granted = give(backends, &grant)?;
     let access = AccessFlags { pull: true, ..AccessFlags::default() };
-    let repository = granted.oci.open(reference, access)?;
+    let repository = granted.oci.open(reference, access).await?;
     let manifest = repository.get_manifest(&repository.selector()).await?;
     let layer = component_layer(&manifest.content).map_err(|problem| {
         Fault::new(Kind::Invalid, format!("`{uses}` is no plugin: {problem}"))
@@ -288,6 +288,29 @@ fn give(backends: &Backends, grant: &GrantText) -> Result<Granted, Fault> {
         state_scope: String::new(),
         dry_run: true,
         deadline: None,
-        reporter: Arc::new(capability::Silence),
+        reporter: Arc::new(Silence),
     }))
+}
+
+/// Listens to nobody: loading a plugin is no step.
+struct Silence;
+
+impl Reporter for Silence {
+    fn log(&self, _: Level, _: &str, _: &[Field]) {}
+
+    fn progress_start(&self, _: &str, _: Option<u64>, _: Unit) -> u64 {
+        0
+    }
+
+    fn progress_advance(&self, _: u64, _: u64) {}
+
+    fn progress_title(&self, _: u64, _: &str) {}
+
+    fn progress_end(&self, _: u64) {}
+
+    fn group_start(&self, _: &str) {}
+
+    fn group_end(&self) {}
+
+    fn ledger(&self, _: LedgerLine) {}
 }

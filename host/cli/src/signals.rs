@@ -32,7 +32,7 @@ impl Signals {
         };
         let heard = signals.clone();
         let listen = async move {
-            let never: std::convert::Infallible = loop {
+            loop {
                 let exit = tokio::select! {
                     Some(()) = interrupt.recv() => Exit::Interrupted,
                     Some(()) = terminate.recv() => Exit::Terminated,
@@ -43,12 +43,11 @@ impl Signals {
                 }
                 heard.stop.cancel();
                 heard.run.request();
-            };
-            never
+            }
         };
         tokio::select! {
             done = work(signals) => Ok(done),
-            never = listen => match never {},
+            never = listen => never,
         }
     }
 

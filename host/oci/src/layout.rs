@@ -1,22 +1,272 @@
-//! stub
+//! OCI image layouts: images in a directory (image-spec 1.1, "Image Layout").
+//!
+//! `disk` knows files, locks and atomic writes and is synchronous; `upload` and `read` stream; a
+//! [`Layout`] is the [`Store`] over one directory, a [`LayoutRegistry`] many of them below one.
+//!
+//! Other tools read what is written here, and may write too. Two processes may use a directory at
+//! the same time: blobs come into being by a rename, `index.json` changes under a lock. Whatever is
+//! killed, however, leaves nothing half written under its name.
+
+mod disk;
+mod index_file;
+mod read;
+mod registry;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use futures::future::BoxFuture;
-use crate::*;
-/// An OCI image layout directory: a [`crate::Store`].
-pub struct Layout { _p: PathBuf }
+pub use registry::LayoutRegistry;
+
+use crate::{
+    BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
+    RepositoryName, Selector, Store, Tag,
+};
+use disk::Disk;
+use upload::LayoutUpload;
+
+/// What is remembered of manifests, so that referrers need not be read again and again.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// One layout directory. Cheap to clone.
+#[derive(Clone)]
+pub struct Layout {
+    disk: Arc<Disk>,
+    /// The registry that the directory is a repository of.
+    registry: Option<(Arc<registry::Root>, RepositoryName)>,
+    referrers: Arc<Mutex<BTreeMap<Digest, Option<Referrer>>>>,
+}
+
+/// A manifest that speaks about another.
+#[derive(Clone)]
+struct Referrer {
+    subject: Digest,
+    entry: Descriptor,
+}
+
 impl Layout {
     /// The layout at `path`, which comes into being with its first write.
-    pub fn new(path: impl Into<PathBuf>) -> Self { Self { _p: path.into() } }
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = format!("oci-layout:{}", path.display());
+        Self { disk: Arc::new(Disk::new(path, name)), registry: None, referrers: Arc::default() }
+    }
+
+    fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
+        let name = format!("{}/{repository}", root.path.display());
+        let disk = Arc::new(Disk::new(root.directory(&repository), name));
+        Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
+    }
+
+    /// Takes bytes whose digest is not known yet.
+    async fn start_upload(&self) -> Result<LayoutUpload, Error> {
+        LayoutUpload::start(Arc::clone(&self.disk)).await
+    }
+
+    /// Runs work on the disk where it may block.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Disk) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let disk = Arc::clone(&self.disk);
+        blocking(move || work(&disk)).await
+    }
+
+    async fn link(&self, blob: Digest, from: &RepositoryName) -> Result<bool, Error> {
+        let Some((root, _)) = &self.registry else { return Ok(false) };
+        let other = Disk::new(root.directory(from), from.to_string());
+        self.on_disk(move |disk| disk.link_blob(&other, &blob)).await
+    }
+
+    async fn read_referrers(&self, subject: Digest) -> Result<Vec<Descriptor>, Error> {
+        let remembered = Arc::clone(&self.referrers);
+        self.on_disk(move |disk| {
+            let mut found: Vec<Descriptor> = Vec::new();
+            for entry in disk.read_index()?.descriptors() {
+                let is_new = found.iter().all(|known| known.digest != entry.digest);
+                let referrer = referrer(disk, &entry, &remembered)?;
+                if let Some(referrer) = referrer.filter(|r| is_new && r.subject == subject) {
+                    found.push(referrer.entry);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
 }
-/// Layouts below one directory.
-pub struct LayoutRegistry { _p: PathBuf }
-impl LayoutRegistry {
-    /// Below `root`.
-    pub fn new(root: impl Into<PathBuf>) -> Self { Self { _p: root.into() } }
+
+/// What `entry` says about another manifest; read once, since content never changes.
+fn referrer(
+    disk: &Disk,
+    entry: &Descriptor,
+    remembered: &Mutex<BTreeMap<Digest, Option<Referrer>>>,
+) -> Result<Option<Referrer>, Error> {
+    let known = || remembered.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(referrer) = known().get(&entry.digest) {
+        return Ok(referrer.clone());
+    }
+    let referrer = match disk.read_manifest(&entry.digest, Some(&entry.media_type)) {
+        Ok(manifest) => manifest.and_then(|manifest| {
+            let subject = manifest.subject()?.digest;
+            Some(Referrer { subject, entry: manifest.as_referrer() })
+        }),
+        // One that cannot be read refers to nothing; whoever asks for it is told.
+        Err(Error::Invalid { .. } | Error::Mismatch { .. } | Error::Schema1 { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let mut remembered = known();
+    if remembered.len() >= MOST_REMEMBERED {
+        remembered.clear();
+    }
+    remembered.insert(entry.digest, referrer.clone());
+    Ok(referrer)
 }
-impl Registry for LayoutRegistry {
-    fn repository(&self, _name: &RepositoryName) -> Arc<dyn Store> { todo!() }
-    fn catalog<'a>(&'a self, _after: Option<&'a str>, _limit: usize) -> BoxFuture<'a, Result<Vec<String>, Error>> { todo!() }
-    fn upload<'a>(&'a self, _name: &'a RepositoryName) -> BoxFuture<'a, Result<Box<dyn Upload>, Error>> { todo!() }
+
+/// The one place where this room leaves the async runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(broken) => match broken.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Io {
+                what: "a disk operation",
+                place: "a runtime that is shutting down".to_owned(),
+                source: std::io::ErrorKind::Interrupted.into(),
+            }),
+        },
+    }
+}
+
+impl Store for Layout {
+    fn name(&self) -> String {
+        self.disk.name().to_owned()
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        selector: &'a Selector,
+    ) -> BoxFuture<'a, Result<Option<Descriptor>, Error>> {
+        let selector = selector.clone();
+        Box::pin(self.on_disk(move |disk| disk.resolve(&selector)))
+    }
+
+    fn manifest<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<Manifest, Error>> {
+        let selector = selector.clone();
+        Box::pin(self.on_disk(move |disk| {
+            let found = disk.find(&selector)?;
+            found.ok_or_else(|| disk.not_found(format!("manifest {selector}")))
+        }))
+    }
+
+    fn put_manifest<'a>(
+        &'a self,
+        manifest: &'a Manifest,
+        tags: &'a [Tag],
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        let (manifest, tags) = (manifest.clone(), tags.to_vec());
+        Box::pin(self.on_disk(move |disk| disk.put_manifest(&manifest, &tags)))
+    }
+
+    fn blob_size<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<u64>, Error>> {
+        let digest = *digest;
+        Box::pin(self.on_disk(move |disk| disk.blob_size(&digest)))
+    }
+
+    fn blob<'a>(&'a self, blob: &'a Descriptor) -> BoxFuture<'a, Result<BlobStream, Error>> {
+        Box::pin(async move {
+            let whole = self.blob_range(blob, 0..u64::MAX).await?;
+            Ok(whole.verified(blob, self.disk.name()))
+        })
+    }
+
+    fn blob_range<'a>(
+        &'a self,
+        blob: &'a Descriptor,
+        range: Range<u64>,
+    ) -> BoxFuture<'a, Result<BlobStream, Error>> {
+        let digest = blob.digest;
+        Box::pin(async move {
+            let file = self.on_disk(move |disk| disk.open_blob(&digest)).await?;
+            Ok(read::stream(file, range, self.disk.name().to_owned()))
+        })
+    }
+
+    fn push_blob<'a>(
+        &'a self,
+        blob: &'a Descriptor,
+        content: &'a dyn BlobSource,
+        mount_from: Option<&'a RepositoryName>,
+    ) -> BoxFuture<'a, Result<Pushed, Error>> {
+        Box::pin(async move {
+            // A blob of the wrong length is what a power failure leaves: it is written again.
+            if self.blob_size(&blob.digest).await? == Some(blob.size) {
+                return Ok(Pushed::Present);
+            }
+            if let Some(from) = mount_from
+                && self.link(blob.digest, from).await?
+            {
+                return Ok(Pushed::Mounted);
+            }
+            let stream = content.open().await?.verified(blob, "the source");
+            self.start_upload().await?.receive(stream, blob.digest).await?;
+            Ok(Pushed::Sent)
+        })
+    }
+
+    fn mount_source(&self) -> Option<MountSource> {
+        let (root, repository) = self.registry.as_ref()?;
+        let registry = format!("layouts:{}", root.path.display());
+        Some(MountSource { registry, repository: repository.clone() })
+    }
+
+    fn tags<'a>(
+        &'a self,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        let after = after.map(str::to_owned);
+        Box::pin(self.on_disk(move |disk| {
+            if !disk.exists() {
+                return Err(disk.not_found("repository".to_owned()));
+            }
+            let mut tags = disk.read_index()?.tags();
+            tags.sort();
+            tags.dedup();
+            tags.retain(|tag| after.as_ref().is_none_or(|after| tag > after));
+            tags.truncate(limit);
+            Ok(tags)
+        }))
+    }
+
+    fn referrers<'a>(
+        &'a self,
+        digest: &'a Digest,
+        artifact_type: Option<&'a MediaType>,
+    ) -> BoxFuture<'a, Result<Vec<Descriptor>, Error>> {
+        Box::pin(async move {
+            let mut listed = self.read_referrers(*digest).await?;
+            listed.retain(|entry| {
+                artifact_type.is_none() || entry.artifact_type.as_ref() == artifact_type
+            });
+            Ok(listed)
+        })
+    }
+
+    fn delete<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<bool, Error>> {
+        let selector = selector.clone();
+        Box::pin(self.on_disk(move |disk| disk.delete(&selector)))
+    }
+
+    fn delete_blob<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<bool, Error>> {
+        let digest = *digest;
+        Box::pin(self.on_disk(move |disk| disk.delete_blob(&digest)))
+    }
 }

@@ -34,6 +34,8 @@ mod serve;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod testing;
 
 pub use copy::{Copied, CopyEvent, CopyObserver, CopyOptions, copy, platforms};
 pub use credentials::{Anonymous, Credential, Credentials};
@@ -49,7 +51,9 @@ pub use memory::{Memory, MemoryRegistry};
 pub use place::{LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
-pub use remote::{Remote, RemoteError, RemoteOptions, RemoteRepository};
+pub use remote::{
+    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, Retry,
+};
 pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
 pub use stream::{BlobSource, BlobStream};

@@ -56,6 +56,11 @@ impl Memory {
         change(self.registry.lock().entry(self.name.clone()).or_default())
     }
 
+    /// Changes what is there; what is not stays so.
+    fn remove(&self, change: impl FnOnce(&mut Repository) -> bool) -> bool {
+        self.registry.lock().get_mut(&self.name).is_some_and(change)
+    }
+
     fn find(&self, selector: &Selector) -> Option<Manifest> {
         self.read(|repository| {
             let digest = match selector {
@@ -207,7 +212,7 @@ impl Store for Memory {
 
     fn delete<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            Ok(self.write(|repository| match selector {
+            Ok(self.remove(|repository| match selector {
                 Selector::Tag(tag) => repository.tags.remove(tag).is_some(),
                 Selector::Digest(digest) => {
                     repository.tags.retain(|_, target| target != digest);
@@ -219,7 +224,7 @@ impl Store for Memory {
 
     fn delete_blob<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            Ok(self.write(|repository| repository.blobs.remove(digest).is_some()))
+            Ok(self.remove(|repository| repository.blobs.remove(digest).is_some()))
         })
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod fallback;
 mod page;
 mod request;
+mod resume;
 mod store;
 mod transfer;
 

@@ -50,12 +50,12 @@ impl BlobStream {
         Self { inner: checked.boxed(), proves: proof }
     }
 
-    /// Says `seen` how many bytes passed.
+    /// Shows `seen` the bytes that pass.
     #[must_use]
-    pub fn counted(self, seen: impl Fn(u64) + Send + 'static) -> Self {
+    pub(crate) fn watched(self, mut seen: impl FnMut(&[u8]) + Send + 'static) -> Self {
         let inner = self.inner.inspect(move |chunk| {
             if let Ok(bytes) = chunk {
-                seen(bytes.len() as u64);
+                seen(bytes);
             }
         });
         Self { inner: inner.boxed(), proves: self.proves }

@@ -1,7 +1,7 @@
 //! What exists to be used: a plugin's name in a file becomes what is known of the plugin.
 //!
 //! The catalog is given: this room neither loads components nor asks the network. Whoever calls
-//! [`crate::plan`] has resolved every `uses` of [`crate::Pipeline::uses`] before.
+//! [`crate::plan()`] has resolved every `uses` of [`crate::Pipeline::uses`] before.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -75,7 +75,10 @@ impl Plugin {
     }
 
     /// Required inputs that are not in `inputs`.
-    pub(crate) fn missing<'a>(&'a self, inputs: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn missing<'a>(
+        &'a self,
+        inputs: &'a Map<String, Value>,
+    ) -> impl Iterator<Item = &'a str> {
         let required = self.facts.inputs_schema.get("required").and_then(Value::as_array);
         required
             .into_iter()
@@ -143,6 +146,7 @@ fn touches(pointer: &str, unknown: &BTreeSet<String>) -> bool {
     unknown.iter().any(|place| inside(pointer, place) || inside(place, pointer))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "dozens of kinds, most of which say it well")]
 fn describe(error: &ValidationError<'_>) -> Misfit {
     let pointer = error.instance_path().as_str().to_owned();
     let what = place_name(&pointer);
@@ -154,7 +158,8 @@ fn describe(error: &ValidationError<'_>) -> Misfit {
         ValidationErrorKind::Enum { options } => {
             let words: Vec<&str> =
                 options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let near = error.instance().as_str().and_then(|text| report::closest(text, words.clone()));
+            let near =
+                error.instance().as_str().and_then(|text| report::closest(text, words.clone()));
             help = near.map(|near| format!("did you mean `{near}`?"));
             if words.is_empty() { is(&options.to_string()) } else { is(&report::or_list(&words)) }
         }
@@ -167,8 +172,11 @@ fn describe(error: &ValidationError<'_>) -> Misfit {
             format!("{what} cannot have {}", report::or_list(unexpected))
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            return of_alternatives(context, &pointer)
-                .unwrap_or_else(|| Misfit { pointer, reason: is("another form"), help: None });
+            return of_alternatives(context, &pointer).unwrap_or_else(|| Misfit {
+                pointer,
+                reason: is("another form"),
+                help: None,
+            });
         }
         _ => format!("{what}: {error}"),
     };
@@ -177,6 +185,7 @@ fn describe(error: &ValidationError<'_>) -> Misfit {
 
 /// What is wrong with a value that fits none of several forms: the types they want, or what is
 /// wrong inside the form that came nearest.
+#[expect(clippy::wildcard_enum_match_arm, reason = "dozens of kinds, most of which say it well")]
 fn of_alternatives(context: &[Vec<ValidationError<'_>>], pointer: &str) -> Option<Misfit> {
     let is_inside = |error: &ValidationError<'_>| error.instance_path().as_str() != pointer;
     let nearest = context.iter().find(|branch| branch.iter().all(is_inside));
@@ -193,7 +202,9 @@ fn of_alternatives(context: &[Vec<ValidationError<'_>>], pointer: &str) -> Optio
             ValidationErrorKind::Enum { options } => {
                 words.extend(options.as_array().into_iter().flatten().filter_map(Value::as_str));
             }
-            ValidationErrorKind::Constant { expected_value } => words.extend(expected_value.as_str()),
+            ValidationErrorKind::Constant { expected_value } => {
+                words.extend(expected_value.as_str());
+            }
             _ => return Some(describe(error)),
         }
     }
@@ -245,7 +256,7 @@ fn mentions_default(schema: &Value, depth: usize) -> bool {
                     || fields.values().any(|value| mentions_default(value, depth + 1))
             }
             Value::Array(items) => items.iter().any(|item| mentions_default(item, depth + 1)),
-            _ => false,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
         }
 }
 
@@ -261,7 +272,8 @@ fn fill(root: &Value, schema: &Value, object: &mut Map<String, Value>, depth: us
             Some(Value::Object(inner)) => fill(root, property, inner, depth + 1),
             Some(_) => {}
             None => {
-                let default = property.get("default").or_else(|| follow(root, property).get("default"));
+                let default =
+                    property.get("default").or_else(|| follow(root, property).get("default"));
                 if let Some(default) = default.filter(|value| !value.is_null()) {
                     object.insert(name.clone(), default.clone());
                 }

@@ -8,8 +8,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Enumerator, Object, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value,
+};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::limits;
@@ -20,7 +23,9 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| AutoEscape::None);
     engine.set_formatter(write_text);
-    engine.set_keep_trailing_newline(true);
+    // A text ends as it was written.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    engine.set_syntax(syntax.expect("the usual marks are distinct"));
     engine.set_fuel(Some(limits::TEMPLATE_FUEL));
     engine.set_recursion_limit(limits::TEMPLATE_DEPTH);
     // Would print the whole context.
@@ -104,7 +109,20 @@ pub(crate) fn functions() -> Vec<String> {
 
 /// A JSON value as templates see it.
 pub(crate) fn from_json(value: &Json) -> Value {
-    Value::from_serialize(value)
+    match value {
+        Json::Null => null(),
+        Json::Bool(value) => Value::from(*value),
+        Json::Number(value) => {
+            let integer =
+                value.as_i64().map(Value::from).or_else(|| value.as_u64().map(Value::from));
+            integer.unwrap_or_else(|| Value::from(value.as_f64().unwrap_or_default()))
+        }
+        Json::String(value) => Value::from(value.as_str()),
+        Json::Array(items) => items.iter().map(from_json).collect::<Vec<_>>().into(),
+        Json::Object(fields) => {
+            Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), from_json(value))))
+        }
+    }
 }
 
 /// Null as templates see it.
@@ -153,6 +171,10 @@ fn too_large() -> String {
 }
 
 /// How `{{ … }}` inside other text is written.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine may add kinds, which print themselves"
+)]
 fn write_text(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let written = match value.kind() {
         ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
@@ -172,6 +194,7 @@ fn write_text(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Res
 }
 
 /// `value` as JSON; `room` is how many bytes it may still have.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the engine may add kinds, which JSON lacks")]
 fn to_json(value: &Value, room: &mut usize) -> Result<Json, String> {
     *room = room.checked_sub(1).ok_or_else(too_large)?;
     Ok(match value.kind() {
@@ -209,18 +232,24 @@ fn number(value: &Value) -> Result<Json, String> {
     if value.is_integer() {
         let integer = i64::try_from(value.clone()).map(Number::from);
         let integer = integer.or_else(|_| u64::try_from(value.clone()).map(Number::from));
-        return integer.map(Json::Number).map_err(|_| "the number has more than 64 bits".to_owned());
+        return integer
+            .map(Json::Number)
+            .map_err(|_| "the number has more than 64 bits".to_owned());
     }
     let float = f64::try_from(value.clone()).ok().and_then(Number::from_f64);
     float.map(Json::Number).ok_or_else(|| "the number is not finite".to_owned())
 }
 
 /// The engine's error in our words.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine may add kinds, which name themselves"
+)]
 fn explain(error: &Error) -> EngineError {
     let range = error.range();
     let detail = error.detail().map(str::to_owned);
     let reason = match error.kind() {
-        ErrorKind::OutOfFuel => "it does too much work".to_owned(),
+        ErrorKind::OutOfFuel => "it does too much work, or makes too much text".to_owned(),
         ErrorKind::UndefinedError => detail.unwrap_or_else(|| "the value is undefined".to_owned()),
         ErrorKind::SyntaxError => detail.unwrap_or_else(|| "it is cut short".to_owned()),
         kind => detail.unwrap_or_else(|| kind.to_string()),

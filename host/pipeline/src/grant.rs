@@ -241,13 +241,17 @@ fn http_rules(value: Value) -> Result<Vec<HttpRule>, Fault> {
     let items = match value {
         Value::Array(items) => items,
         Value::Null => Vec::new(),
-        other => vec![other],
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            vec![other]
+        }
     };
     let rule = |item: Value| match item {
         Value::String(url) => Ok(HttpRule { url, methods: Vec::new(), private: false }),
         Value::Object(_) => serde_json::from_value(item)
             .map_err(|error| wrong("a table without a `url`").cause(error)),
-        other => Err(wrong(kind_of(&other))),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) => {
+            Err(wrong(kind_of(&other)))
+        }
     };
     items.into_iter().map(rule).collect()
 }
@@ -261,16 +265,22 @@ fn texts(value: Value) -> Result<Vec<String>, Fault> {
             match item {
                 Value::String(text) => all.push(text),
                 Value::Null => {}
-                other => return Err(wrong(kind_of(&other))),
+                other
+                @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                    return Err(wrong(kind_of(&other)));
+                }
             }
             Ok(all)
         }),
-        other => Err(wrong(kind_of(&other))),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+            Err(wrong(kind_of(&other)))
+        }
     }
 }
 
 fn wrong(found: &str) -> Fault {
-    Fault::new(Kind::Invalid, format!("a grant is made of text, found {found}")).code("invalid.grant")
+    Fault::new(Kind::Invalid, format!("a grant is made of text, found {found}"))
+        .code("invalid.grant")
 }
 
 #[cfg(test)]

@@ -64,7 +64,13 @@ fn check_spec(
     let type_ = type_name(spec.type_);
     for choice in spec.choices.iter().flat_map(|choices| &choices.value) {
         if !has_type(&choice.value, spec.type_) {
-            problems.push(problem::wrong_default(source, choice.span, &name.value, "choices", type_));
+            problems.push(problem::wrong_default(
+                source,
+                choice.span,
+                &name.value,
+                "choices",
+                type_,
+            ));
         }
     }
     let pattern = spec.pattern.as_ref()?;
@@ -91,7 +97,13 @@ impl Input<'_> {
             if !has_type(&default.value, self.spec.type_) {
                 let type_ = type_name(self.spec.type_);
                 let name = &self.name.value;
-                problems.push(problem::wrong_default(self.source, default.span, name, "default", type_));
+                problems.push(problem::wrong_default(
+                    self.source,
+                    default.span,
+                    name,
+                    "default",
+                    type_,
+                ));
                 return None;
             }
             let value = default.value.to_json();
@@ -100,7 +112,12 @@ impl Input<'_> {
         }
         if self.spec.required.as_ref().is_none_or(|required| required.value) {
             let word = type_word(self.spec.type_);
-            problems.push(problem::missing_input(self.source, self.name.span, &self.name.value, word));
+            problems.push(problem::missing_input(
+                self.source,
+                self.name.span,
+                &self.name.value,
+                word,
+            ));
         }
         None
     }
@@ -124,20 +141,35 @@ impl Input<'_> {
         let name = &self.name.value;
         let found = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if let Some(choices) = &self.spec.choices {
-            let choices: Vec<Value> = choices.value.iter().map(|item| item.value.to_json()).collect();
+            let choices: Vec<Value> =
+                choices.value.iter().map(|item| item.value.to_json()).collect();
             if !choices.contains(value) {
                 let text = |choice: &Value| {
                     choice.as_str().map_or_else(|| choice.to_string(), str::to_owned)
                 };
                 let known: Vec<String> = choices.iter().map(text).collect();
-                problems.push(problem::not_a_choice(self.source, span, name, &found, &known, origin));
+                problems.push(problem::not_a_choice(
+                    self.source,
+                    span,
+                    name,
+                    &found,
+                    &known,
+                    origin,
+                ));
             }
         }
         if let (Some(pattern), Some(validator)) = (&self.spec.pattern, &self.pattern)
             && !validator.is_valid(value)
         {
             let pattern = &pattern.value;
-            problems.push(problem::pattern_mismatch(self.source, span, name, &found, pattern, origin));
+            problems.push(problem::pattern_mismatch(
+                self.source,
+                span,
+                name,
+                &found,
+                pattern,
+                origin,
+            ));
         }
     }
 }

@@ -36,6 +36,11 @@ mod scope;
 mod template;
 pub mod unit;
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod ui;
+
 pub use at::{At, Entries};
 pub use catalog::{CapabilityRequest, Catalog, CatalogError, PluginFacts};
 pub use grant::{Grant, GrantTemplate, HttpRule, OciRule, SecretsRule, WorkspaceRule};
@@ -44,9 +49,10 @@ pub use matrix::Matrix;
 pub use name::{NameError, StepId};
 pub use parse::parse;
 pub use plan::{
-    Concurrency, ConcurrencyPolicy, Given, InputText, Plan, PluginRef, RegistrySpec, Resolved, Retry,
-    RunFacts, Scope, SecretFrom, SecretRef, SecretSpec, Step, StepFacts, TextOrSecret,
+    Concurrency, ConcurrencyPolicy, Given, InputText, Plan, PluginRef, RegistrySpec, Resolved,
+    Retry, RunFacts, Scope, SecretFrom, SecretRef, SecretSpec, Step, StepFacts, TextOrSecret,
 };
 pub use planner::plan;
+pub use resolve::Preview;
 pub use schema::Pipeline;
 pub use template::{Condition, Template};

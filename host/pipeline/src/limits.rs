@@ -31,6 +31,10 @@ pub const RENDERED_BYTES: usize = 1 << 20;
 /// What one template may cost: one instruction or 64 bytes each, so 16 MiB of intermediate text.
 pub const TEMPLATE_FUEL: u64 = 250_000;
 
+/// Operators, lookups and blocks of one template. The engine compiles expressions recursively, and
+/// its own bound does not see chains such as `a.b.c.d`; so many fit into any thread's stack.
+pub const TEMPLATE_LINKS: usize = 300;
+
 /// How deep expressions and template calls may nest.
 pub const TEMPLATE_DEPTH: usize = 64;
 

@@ -6,7 +6,7 @@ use report::{Fault, Kind};
 use serde_json::{Map, Value};
 
 use crate::limits;
-use crate::template::{Context, Node, Text};
+use crate::template::{Context, Node};
 
 /// The combinations of a step, before templates that wait for other steps are rendered.
 #[derive(Clone, Debug)]
@@ -35,18 +35,13 @@ impl Matrix {
         match form {
             Form::List(_) => None,
             Form::Table { axes, include, .. } => {
-                let added = include.iter().flat_map(|node| match node.preview() {
-                    Value::Object(fields) => fields.keys().cloned().collect::<Vec<_>>(),
-                    _ => Vec::new(),
+                let added = include.iter().flat_map(|node| {
+                    let preview = node.preview();
+                    preview.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>()
                 });
                 Some(axes.iter().map(|(name, _)| name.clone()).chain(added).collect())
             }
         }
-    }
-
-    /// Whether nothing waits for another step.
-    pub(crate) fn is_known(&self) -> bool {
-        self.0.nodes().all(Node::is_known)
     }
 
     /// Each combination, in order; none if a list that a step gave is empty.
@@ -96,17 +91,19 @@ impl Form {
         let axes = axes.iter().map(|(_, node): &(String, Node)| node);
         list.into_iter().chain(axes).chain(include).chain(exclude)
     }
-
-    pub(crate) fn each_text(&self, visit: &mut impl FnMut(&str, &Arc<Text>)) {
-        self.nodes().for_each(|node| node.each_text("", visit));
-    }
 }
 
 pub(crate) fn of_list(value: Value) -> Result<Vec<Map<String, Value>>, MatrixError> {
-    let Value::Array(items) = value else { return Err(MatrixError::NotAList(kind_of(&value).to_owned())) };
+    let Value::Array(items) = value else {
+        return Err(MatrixError::NotAList(kind_of(&value).to_owned()));
+    };
     let combination = |item| match item {
         Value::Object(fields) => fields,
-        item => Map::from_iter([("item".to_owned(), item)]),
+        item @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)) => Map::from_iter([("item".to_owned(), item)]),
     };
     bounded(items.into_iter().map(combination).collect())
 }
@@ -128,25 +125,29 @@ pub(crate) fn of_table(
         }
         let extend = |combination: &Map<String, Value>| {
             let combination = combination.clone();
-            values.iter().map(move |value| {
-                let mut extended = combination.clone();
-                extended.insert(name.clone(), value.clone());
-                extended
-            })
-            .collect::<Vec<_>>()
+            values
+                .iter()
+                .map(move |value| {
+                    let mut extended = combination.clone();
+                    extended.insert(name.clone(), value.clone());
+                    extended
+                })
+                .collect::<Vec<_>>()
         };
         combinations = combinations.iter().flat_map(extend).collect();
     }
     let is_excluded = |combination: &Map<String, Value>| {
-        exclude.iter().filter_map(Value::as_object).any(|fields| {
-            fields.iter().all(|(name, value)| combination.get(name) == Some(value))
-        })
+        exclude
+            .iter()
+            .filter_map(Value::as_object)
+            .any(|fields| fields.iter().all(|(name, value)| combination.get(name) == Some(value)))
     };
     combinations.retain(|combination| !is_excluded(combination));
-    combinations.extend(include.into_iter().filter_map(|value| match value {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    }));
+    combinations.extend(
+        include.into_iter().filter_map(|value| {
+            if let Value::Object(fields) = value { Some(fields) } else { None }
+        }),
+    );
     bounded(combinations)
 }
 
@@ -174,7 +175,9 @@ impl MatrixError {
         let limit = limits::COMBINATIONS;
         let message = match self {
             Self::NotAList(found) => format!("the matrix is made of {found}, expected a list"),
-            Self::TooLarge(found) => format!("the matrix has {found} combinations, more than {limit}"),
+            Self::TooLarge(found) => {
+                format!("the matrix has {found} combinations, more than {limit}")
+            }
         };
         Fault::new(Kind::Invalid, message).code("invalid.matrix")
     }

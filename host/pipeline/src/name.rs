@@ -9,13 +9,12 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::limits;
 
 /// The id of a step, as `id = "…"` gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepId(Arc<str>);
 
 impl StepId {
@@ -45,6 +44,12 @@ impl std::str::FromStr for StepId {
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for StepId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -84,11 +89,6 @@ pub(crate) fn check_name(text: &str) -> Result<(), NameError> {
         return Ok(());
     };
     Err(NameError { reason, suggestion: suggest(text) })
-}
-
-/// The name as templates may also write it; `None` if there is no dash in it.
-pub(crate) fn alias(name: &str) -> Option<String> {
-    name.contains('-').then(|| name.replace('-', "_"))
 }
 
 /// Whether `written` in a template means `name`.
@@ -131,7 +131,5 @@ mod tests {
         assert!(means("build-app", "build-app"));
         assert!(!means("build_apps", "build-app"));
         assert!(!means("build-app", "build_app"));
-        assert_eq!(alias("build-app").as_deref(), Some("build_app"));
-        assert_eq!(alias("build"), None);
     }
 }

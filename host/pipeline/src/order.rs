@@ -57,7 +57,8 @@ fn cycles(edges: &[Vec<Edge>], waiting: &[usize]) -> Vec<Vec<(usize, Edge)>> {
             if let Some(mark) = seen.get_mut(step) {
                 *mark = true;
             }
-            let Some(edge) = edges.get(step).and_then(|all| all.iter().find(|e| blocked(e.to))) else {
+            let Some(edge) = edges.get(step).and_then(|all| all.iter().find(|e| blocked(e.to)))
+            else {
                 break;
             };
             path.push((step, edge.clone()));

@@ -10,15 +10,14 @@ use crate::at::{At, Entries};
 use crate::name::check_name;
 use crate::reader::{Item, Reader, Table, span};
 use crate::schema::{
-    ConcurrencyPolicy, ConcurrencySpec, Header, InputSpec, InputType, Pipeline, RegistryEntry, SCHEMA,
-    SecretEntry, SecretProvider, SecretRef, TextOrSecret,
+    ConcurrencyPolicy, ConcurrencySpec, Header, InputSpec, InputType, Pipeline, RegistryEntry,
+    SCHEMA, SecretEntry, SecretProvider, SecretRef, TextOrSecret,
 };
 use crate::{limits, problem};
 
 mod step;
 
-pub(crate) const FILE: &[&str] =
-    &["schema", "pipeline", "inputs", "secrets", "registries", "step"];
+pub(crate) const FILE: &[&str] = &["schema", "pipeline", "inputs", "secrets", "registries", "step"];
 pub(crate) const PIPELINE: &[&str] =
     &["name", "description", "timeout", "fail-fast", "concurrency"];
 pub(crate) const CONCURRENCY: &[&str] = &["group", "policy"];
@@ -118,10 +117,8 @@ fn read_schema<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>) -> Option<
         reader.report(problem::missing_schema(reader.source));
         return Some(At::new(SCHEMA, Span::default()));
     };
-    let schema = match item.get_ref() {
-        toml::de::DeValue::Integer(integer) => integer.as_str().parse::<i64>().ok(),
-        _ => None,
-    };
+    let integer = item.get_ref().as_integer();
+    let schema = integer.and_then(|integer| integer.as_str().parse::<i64>().ok());
     match schema {
         Some(SCHEMA) => Some(At::new(SCHEMA, span(item))),
         Some(newer) if newer > SCHEMA => {
@@ -190,11 +187,7 @@ fn entries<'a, T>(
     Entries(items.into_iter().filter_map(read).collect())
 }
 
-fn read_input<'a>(
-    reader: &'a Reader<'a>,
-    _: &At<String>,
-    item: &'a Item<'a>,
-) -> Option<InputSpec> {
+fn read_input<'a>(reader: &'a Reader<'a>, _: &At<String>, item: &'a Item<'a>) -> Option<InputSpec> {
     let table = reader.open(item, "an input", INPUT)?;
     let choices = table.item("choices").and_then(|item| {
         let items = reader.items(item, "`choices`")?;
@@ -286,7 +279,7 @@ fn read_secret_ref<'a>(
     key: &'static str,
 ) -> Option<At<SecretRef>> {
     if item.get_ref().is_str() {
-        // The value is not shown: it may be the password.
+        reader.mask(span(item));
         reader.report(problem::plain_password(reader.source, span(item), key));
         return None;
     }
@@ -307,3 +300,6 @@ pub(crate) fn check(reader: &Reader<'_>, name: &At<String>, what: &str) {
         reader.report(problem::bad_name(reader.source, name, what, &error));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::check::Plugin;
 use crate::grant::GrantTemplate;
 use crate::matrix::Matrix;
 use crate::name::StepId;
-use crate::template::{Condition, Needs, Place, Template};
+use crate::template::{Condition, Place, Template};
 
 /// What a run is given besides the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,8 +163,6 @@ pub struct Step {
     pub(crate) place: Place,
     /// The steps that its templates speak of, and the outputs these declare.
     pub(crate) sees: BTreeMap<StepId, Arc<Plugin>>,
-    /// What its templates need.
-    pub(crate) template_needs: Needs,
 }
 
 /// A plugin, pinned.

@@ -65,7 +65,9 @@ impl Serialize for Retry {
 impl Serialize for SecretSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let from = match &self.from {
-            SecretFrom::Env { name } => json!({ "from": "env", "name": name, "only-to": self.only_to }),
+            SecretFrom::Env { name } => {
+                json!({ "from": "env", "name": name, "only-to": self.only_to })
+            }
             SecretFrom::File { path } => {
                 json!({ "from": "file", "path": path, "only-to": self.only_to })
             }

@@ -23,6 +23,8 @@ pub(crate) type Item<'d> = Spanned<DeValue<'d>>;
 pub(crate) struct Reader<'a> {
     pub(crate) source: &'a Source,
     problems: RefCell<Vec<Diagnostic>>,
+    /// Places that hold what should have been a secret.
+    exposed: RefCell<Vec<Span>>,
 }
 
 /// A table whose keys are known.
@@ -37,11 +39,31 @@ pub(crate) struct Table<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
-        Self { source, problems: RefCell::default() }
+        Self { source, problems: RefCell::default(), exposed: RefCell::default() }
     }
 
+    /// The problems, none of which shows a line with what should have been a secret.
     pub(crate) fn into_problems(self) -> Vec<Diagnostic> {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        let exposed = self.exposed.into_inner();
+        if exposed.is_empty() {
+            return problems;
+        }
+        let mut text = self.source.text().to_owned();
+        for span in exposed {
+            let stars = "*".repeat(span.end.saturating_sub(span.start));
+            text.replace_range(span.start..span.end, &stars);
+        }
+        let masked = Source::new(self.source.label(), text);
+        for problem in problems.iter_mut().filter(|problem| problem.source.is_some()) {
+            problem.source = Some(masked.clone());
+        }
+        problems
+    }
+
+    /// Keeps what stands at `span` out of every message.
+    pub(crate) fn mask(&self, span: Span) {
+        self.exposed.borrow_mut().push(span);
     }
 
     pub(crate) fn report(&self, problem: Diagnostic) {
@@ -157,10 +179,8 @@ impl<'a> Reader<'a> {
     }
 
     fn integer(&self, item: &Item<'_>, what: &str, expected: &str) -> Option<i64> {
-        let value = match item.get_ref() {
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
-            _ => None,
-        };
+        let integer = item.get_ref().as_integer();
+        let value = integer.and_then(|i| i64::from_str_radix(i.as_str(), i.radix()).ok());
         if value.is_none() {
             self.report(self.wrong_type(what, item, expected));
         }
@@ -174,7 +194,11 @@ impl<'a> Reader<'a> {
         let found = match item.get_ref() {
             DeValue::Table(_) => "a table".to_owned(),
             DeValue::Array(_) => "a list".to_owned(),
-            _ => format!("`{}`", crate::template::shorten(raw)),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => format!("`{}`", crate::template::shorten(raw)),
         };
         problem::wrong_type(self.source, place, what, &found, expected)
     }
@@ -254,7 +278,7 @@ impl<'a> Table<'a> {
         key: &'static str,
         what: &'static str,
         keys: &'static [&'static str],
-    ) -> Option<Table<'a>> {
+    ) -> Option<Self> {
         self.reader.open(self.item(key)?, what, keys)
     }
 }

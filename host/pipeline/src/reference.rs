@@ -26,12 +26,18 @@ pub(crate) struct References {
     pub(crate) tests: Vec<(String, Range<usize>)>,
     /// Whether there are `{% … %}` blocks, which may declare variables of their own.
     pub(crate) has_blocks: bool,
+    /// Operators, lookups, calls and blocks: no expression is deeper than that.
+    pub(crate) links: usize,
 }
 
 /// Words of the template language that are never variables.
-const WORDS: [&str; 13] = [
-    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None",
+const WORDS: [&str; 14] = [
+    "elif", "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False",
+    "None",
 ];
+
+/// What makes an expression deeper by one, besides words.
+const LINKS: [char; 14] = ['.', '[', '(', '|', '+', '-', '*', '/', '%', '~', '<', '>', '=', '!'];
 
 impl Path {
     /// The variable's name.
@@ -115,27 +121,35 @@ impl Scanner<'_> {
     }
 
     fn skip_past(&mut self, end: &str) {
-        self.at = self.rest().find(end).map_or(self.text.len(), |found| self.at + found + end.len());
+        self.at =
+            self.rest().find(end).map_or(self.text.len(), |found| self.at + found + end.len());
     }
 
     /// A block after its `{%`; a raw block is text up to its end.
     fn block(&mut self) {
-        let word = self.rest().trim_start_matches(['-', '+']).trim_start();
-        if word.starts_with("raw") && !word.starts_with(|c| is_word(c) && c != 'r') {
-            self.skip_past("endraw");
-            self.skip_past("%}");
+        if let Some(after) = tag(self.rest(), "raw") {
+            self.at += after;
+            while !self.rest().is_empty() {
+                self.skip_past("{%");
+                if let Some(after) = tag(self.rest(), "endraw") {
+                    self.at += after;
+                    return;
+                }
+            }
         } else {
             self.found.has_blocks = true;
+            self.found.links += 1;
             self.code("%}");
         }
     }
 
-    /// Code up to `end`, outside of strings and braces.
+    /// Code up to `end`, outside of strings and brackets, as the engine reads it: a bracket too many
+    /// of either kind means that it never ends.
     fn code(&mut self, end: &str) {
-        let mut braces = 0_usize;
+        let mut brackets = 0_isize;
         let mut before = Before::Other;
         while let Some(next) = self.peek() {
-            if braces == 0 && !end.is_empty() && self.rest().starts_with(end) {
+            if brackets == 0 && !end.is_empty() && self.rest().starts_with(end) {
                 self.at += end.len();
                 return;
             }
@@ -148,10 +162,11 @@ impl Scanner<'_> {
             match next {
                 '"' | '\'' => self.string(next),
                 '0'..='9' => self.number(),
-                '{' => braces += 1,
-                '}' => braces = braces.saturating_sub(1),
+                '{' | '(' | '[' => brackets += 1,
+                '}' | ')' | ']' => brackets -= 1,
                 _ => {}
             }
+            self.found.links += usize::from(LINKS.contains(&next));
             before = match next {
                 '|' => Before::Pipe,
                 // `..` is no operator of the language; a dot is always before a name.
@@ -195,8 +210,11 @@ impl Scanner<'_> {
             Before::Is if name == "not" => return Before::Is,
             Before::Is => self.found.tests.push((name, range)),
             Before::Dot => {}
-            Before::Other if name == "is" => return Before::Is,
-            Before::Other if WORDS.contains(&name.as_str()) => {}
+            Before::Other if name == "is" => {
+                self.found.links += 1;
+                return Before::Is;
+            }
+            Before::Other if WORDS.contains(&name.as_str()) => self.found.links += 1,
             Before::Other => self.path((name, range)),
         }
         Before::Other
@@ -217,6 +235,7 @@ impl Scanner<'_> {
                     }
                     let segment = self.name();
                     path.segments.push(segment);
+                    self.found.links += 1;
                 }
                 Some('[') => {
                     let Some(segment) = self.subscript() else {
@@ -225,6 +244,7 @@ impl Scanner<'_> {
                         break;
                     };
                     path.segments.push(segment);
+                    self.found.links += 1;
                 }
                 // `name=` is an argument's name, or the target of `{% set %}`.
                 Some('=') if !self.rest().starts_with("==") && path.segments.len() == 1 => return,
@@ -253,6 +273,14 @@ impl Scanner<'_> {
             (name, range)
         })
     }
+}
+
+/// The length of a block that is only `name`, after its `{%`.
+fn tag(text: &str, name: &str) -> Option<usize> {
+    let inner = text.strip_prefix(['-', '+']).unwrap_or(text).trim_start();
+    let rest = inner.strip_prefix(name)?.trim_start();
+    let rest = rest.strip_prefix(['-', '+']).unwrap_or(rest).strip_prefix("%}")?;
+    Some(text.len() - rest.len())
 }
 
 fn is_word_start(c: char) -> bool {

@@ -53,7 +53,12 @@ impl Step {
         let context = Context::of_step(self, scope);
         let mut inputs = match self.with.render(&context)? {
             Value::Object(inputs) => inputs,
-            _ => Map::new(),
+            // `with` is always a table.
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
         };
         self.facts.complete(&mut inputs);
         let grant_context = Context::of_plugin(&self.facts, &inputs);
@@ -66,7 +71,12 @@ impl Step {
     pub fn preview(&self) -> Preview {
         let mut inputs = match self.with.preview() {
             Value::Object(inputs) => inputs,
-            _ => Map::new(),
+            // `with` is always a table.
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
         };
         self.facts.complete(&mut inputs);
         let grant = self.grant.preview(&Context::of_plugin(&self.facts, &inputs));
@@ -74,7 +84,8 @@ impl Step {
     }
 
     fn check(&self, inputs: &Map<String, Value>) -> Result<(), Fault> {
-        let missing = self.facts.missing(inputs).map(|name| format!("the input `{name}` is missing"));
+        let missing =
+            self.facts.missing(inputs).map(|name| format!("the input `{name}` is missing"));
         let mut causes: Vec<String> = missing.collect();
         let misfits = self.facts.misfits(&Value::Object(inputs.clone()), &BTreeSet::new());
         causes.extend(misfits.into_iter().map(|Misfit { reason, .. }| reason));

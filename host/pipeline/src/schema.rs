@@ -1,8 +1,8 @@
 //! The pipeline file, exactly as written: schema 1.
 //!
 //! One field for each key, one type for each table, every value with its place. Nothing is judged
-//! here and nothing has a meaning yet; [`crate::plan`] gives it one. The JSON Schema that editors
-//! use is generated from these types, and a test holds it against [`crate::parse`].
+//! here and nothing has a meaning yet; [`crate::plan()`] gives it one. The JSON Schema that editors
+//! use is generated from these types, and a test holds it against [`crate::parse()`].
 //!
 //! A key is added here first; the doc comment of its field is what an editor shows.
 
@@ -51,12 +51,12 @@ pub struct Header {
     /// What it is for.
     pub description: Option<At<String>>,
     /// The longest that a run may take, such as `"1h"`.
-    #[schemars(schema_with = "crate::json_schema::optional_duration")]
+    #[schemars(schema_with = "crate::json_schema::optional_duration", default)]
     pub timeout: Option<At<Duration>>,
     /// Whether the first failed step cancels the others; true by default.
     pub fail_fast: Option<At<bool>>,
     /// Runs of one group exclude each other.
-    #[schemars(schema_with = "crate::json_schema::optional_concurrency")]
+    #[schemars(schema_with = "crate::json_schema::optional_concurrency", default)]
     pub concurrency: Option<ConcurrencySpec>,
 }
 
@@ -93,14 +93,14 @@ pub struct InputSpec {
     #[schemars(rename = "type", default)]
     pub type_: InputType,
     /// The value if none is given; without one, the input is required.
-    #[schemars(schema_with = "crate::json_schema::any")]
+    #[schemars(schema_with = "crate::json_schema::any", default)]
     pub default: Option<At<Tree>>,
     /// What it is for.
     pub description: Option<At<String>>,
     /// Whether it must be given; `false` without a default means null.
     pub required: Option<At<bool>>,
     /// The values allowed.
-    #[schemars(schema_with = "crate::json_schema::any_list")]
+    #[schemars(schema_with = "crate::json_schema::any_list", default)]
     pub choices: Option<At<Vec<At<Tree>>>>,
     /// A regular expression (ECMA 262) that a string must match.
     pub pattern: Option<At<String>>,
@@ -158,7 +158,7 @@ pub enum SecretProvider {
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RegistryEntry {
     /// Who logs in: text, or `{ secret = "…" }`.
-    #[schemars(schema_with = "crate::json_schema::optional_text_or_secret")]
+    #[schemars(schema_with = "crate::json_schema::optional_text_or_secret", default)]
     pub username: Option<At<TextOrSecret>>,
     /// `{ secret = "…" }`: a password is never written into a file.
     pub password: Option<At<SecretRef>>,
@@ -201,19 +201,19 @@ pub struct StepEntry {
     /// The digest of the component behind an `https://` plugin: 64 hexadecimal digits.
     pub sha256: Option<At<String>>,
     /// The plugin's inputs; strings may be templates.
-    #[schemars(schema_with = "crate::json_schema::any_object")]
+    #[schemars(schema_with = "crate::json_schema::any_object", default)]
     pub with: Option<At<Tree>>,
     /// Steps that come first. Absent: the step before this one in the file; `[]`: none.
     pub needs: Option<At<Vec<At<String>>>>,
     /// An expression; the step is skipped if it is false.
     pub when: Option<At<String>>,
     /// Runs the step once for each combination: a table of lists, or a template that gives a list.
-    #[schemars(schema_with = "crate::json_schema::optional_matrix")]
+    #[schemars(schema_with = "crate::json_schema::optional_matrix", default)]
     pub matrix: Option<At<MatrixSpec>>,
     /// Which failures are tried again, and how often.
     pub retry: Option<RetrySpec>,
     /// The longest that one attempt may take, such as `"10m"`.
-    #[schemars(schema_with = "crate::json_schema::optional_duration")]
+    #[schemars(schema_with = "crate::json_schema::optional_duration", default)]
     pub timeout: Option<At<Duration>>,
     /// Whether the run goes on, and succeeds, if this step fails.
     pub continue_on_error: Option<At<bool>>,
@@ -256,10 +256,10 @@ pub struct RetrySpec {
     #[schemars(range(min = 1, max = 100))]
     pub attempts: Option<At<i64>>,
     /// The kinds of failure that are tried again; `transient` by default.
-    #[schemars(schema_with = "crate::json_schema::kinds")]
+    #[schemars(schema_with = "crate::json_schema::kinds", default)]
     pub on: Option<Vec<At<Kind>>>,
     /// The pause after the first failure, doubled after each; `"1s"` by default.
-    #[schemars(schema_with = "crate::json_schema::optional_duration")]
+    #[schemars(schema_with = "crate::json_schema::optional_duration", default)]
     pub backoff: Option<At<Duration>>,
 }
 
@@ -268,10 +268,10 @@ pub struct RetrySpec {
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GrantSpec {
     /// Where requests may go: URLs, or tables with `url`, `methods` and `private`.
-    #[schemars(schema_with = "crate::json_schema::http_rules")]
+    #[schemars(schema_with = "crate::json_schema::http_rules", default)]
     pub http: Vec<HttpEntry>,
     /// Secrets by name: a list of those that may be used, or a table.
-    #[schemars(schema_with = "crate::json_schema::secrets_rule")]
+    #[schemars(schema_with = "crate::json_schema::secrets_rule", default)]
     pub secrets: SecretsSpec,
     /// Repositories by pattern.
     #[schemars(default)]
@@ -355,6 +355,19 @@ pub enum Tree {
     Table(Entries<At<Self>>),
 }
 
+impl Pipeline {
+    /// What the steps use, each once, in the order of the file, with its `sha256` if there is one:
+    /// what a [`crate::Catalog`] has to know before the plan is made.
+    pub fn uses(&self) -> Vec<(&At<String>, Option<&At<String>>)> {
+        let mut seen = std::collections::BTreeSet::new();
+        self.step
+            .iter()
+            .filter(|step| seen.insert(step.uses.value.as_str()))
+            .map(|step| (&step.uses, step.sha256.as_ref()))
+            .collect()
+    }
+}
+
 impl Default for Tree {
     fn default() -> Self {
         Self::Table(Entries::default())
@@ -373,7 +386,10 @@ impl Tree {
             Self::Text(value) => Value::String(value.clone()),
             Self::List(items) => items.iter().map(|item| item.value.to_json()).collect(),
             Self::Table(entries) => Value::Object(
-                entries.iter().map(|(key, item)| (key.value.clone(), item.value.to_json())).collect(),
+                entries
+                    .iter()
+                    .map(|(key, item)| (key.value.clone(), item.value.to_json()))
+                    .collect(),
             ),
         }
     }

@@ -66,10 +66,10 @@ fn run(run: &RunFacts) -> Item {
 
 fn steps(sees: &BTreeMap<StepId, Arc<Plugin>>, done: &BTreeMap<StepId, StepFacts>) -> Item {
     let entry = |(id, plugin): (&StepId, &Arc<Plugin>)| {
-        let facts = done.get(id).cloned().unwrap_or_else(|| StepFacts {
-            outcome: "skipped".to_owned(),
-            outputs: Value::Null,
-        });
+        let facts = done
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| StepFacts { outcome: "skipped".to_owned(), outputs: Value::Null });
         let mut outputs = facts.outputs.as_object().map(engine::names_of).unwrap_or_default();
         // A step that was skipped or failed has no outputs; what its plugin declares is null then.
         add_absent(&mut outputs, &plugin.outputs());

@@ -4,7 +4,6 @@
 //! other template gives text. Everything is compiled when the plan is made, and whatever depends on
 //! inputs alone is rendered there and then: what is left waits for outputs of other steps.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,11 +12,11 @@ use report::{Fault, Kind, Source, Span};
 use serde_json::{Map, Value};
 
 use crate::engine::{self, EngineError, Expression};
-use crate::name::StepId;
+use crate::limits;
 use crate::reference::{self, References};
 
 /// A place in a pipeline file.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) source: Source,
     pub(crate) span: Span,
@@ -27,21 +26,11 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Context(pub(crate) minijinja::Value);
 
-/// What a template needs that is only known when the step runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
-    pub(crate) steps: BTreeSet<StepId>,
-    /// `run` or `matrix`: known as soon as the step starts.
-    pub(crate) moment: bool,
-}
-
 /// One string, compiled.
 pub(crate) struct Text {
     pub(crate) text: Arc<str>,
     pub(crate) place: Place,
     program: Program,
-    /// Filled in by whoever resolves the references.
-    pub(crate) needs: Needs,
 }
 
 enum Program {
@@ -60,8 +49,8 @@ pub struct Template(pub(crate) Node);
 pub(crate) enum Node {
     Value(Value),
     Text(Arc<Text>),
-    List(Vec<Node>),
-    Table(Vec<(String, Node)>),
+    List(Vec<Self>),
+    Table(Vec<(String, Self)>),
 }
 
 /// A condition: an expression that is true or false.
@@ -69,8 +58,14 @@ pub(crate) enum Node {
 pub struct Condition(pub(crate) Arc<Text>);
 
 impl Text {
+    /// `text` as it is.
+    pub(crate) fn literal(text: &str, place: Place) -> Self {
+        Self { text: text.into(), place, program: Program::Literal }
+    }
+
     /// Compiles `text`, which stands at `place`.
     pub(crate) fn compile(text: &str, place: Place) -> Result<Self, EngineError> {
+        bounded(&reference::scan_template(text))?;
         let program = if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
             Program::Literal
         } else if let Some((expression, start)) = single_expression(text) {
@@ -79,17 +74,19 @@ impl Text {
             engine::check_template(text)?;
             Program::Template
         };
-        Ok(Self { text: text.into(), place, program, needs: Needs::default() })
+        Ok(Self { text: text.into(), place, program })
     }
 
     /// Compiles `text` as an expression without marks; with marks, it must be a single expression.
     pub(crate) fn compile_condition(text: &str, place: Place) -> Result<Self, EngineError> {
+        bounded(&reference::scan_template(text))?;
+        bounded(&reference::scan_expression(text))?;
         let (expression, start) = match single_expression(text) {
             Some(marked) => marked,
             None => (engine::compile_expression(text)?, 0),
         };
         let program = Program::Expression(expression, start);
-        Ok(Self { text: text.into(), place, program, needs: Needs::default() })
+        Ok(Self { text: text.into(), place, program })
     }
 
     /// What the text speaks of, with ranges in the text.
@@ -99,10 +96,6 @@ impl Text {
             Program::Expression(_, 0) => reference::scan_expression(&self.text),
             Program::Expression(..) | Program::Template => reference::scan_template(&self.text),
         }
-    }
-
-    pub(crate) fn is_literal(&self) -> bool {
-        matches!(self.program, Program::Literal)
     }
 
     /// The value, in `context`. The range of an error is one of the text.
@@ -146,7 +139,9 @@ impl Place {
         let raw = self.source.text().get(self.span.start..self.span.end).unwrap_or_default();
         let start = raw.find(value).filter(|&start| {
             // Quotes, and the newline that a multi-line string may begin with, but no more.
-            raw.len() == start * 2 + value.len() || raw.starts_with("\"\"\"") || raw.starts_with("'''")
+            raw.len() == start * 2 + value.len()
+                || raw.starts_with("\"\"\"")
+                || raw.starts_with("'''")
         });
         match (start, range) {
             (Some(start), Some(range)) if !value.is_empty() => {
@@ -184,10 +179,12 @@ impl Node {
             Self::List(items) if items.iter().all(Self::is_known) => {
                 Self::Value(Value::Array(items.iter().map(Self::preview).collect()))
             }
-            Self::Table(entries) if entries.iter().all(|(_, node)| node.is_known()) => Self::Value(
-                Value::Object(entries.iter().map(|(key, node)| (key.clone(), node.preview())).collect()),
-            ),
-            other => other,
+            Self::Table(entries) if entries.iter().all(|(_, node)| node.is_known()) => {
+                Self::Value(Value::Object(
+                    entries.iter().map(|(key, node)| (key.clone(), node.preview())).collect(),
+                ))
+            }
+            other @ (Self::Value(_) | Self::Text(_) | Self::List(_) | Self::Table(_)) => other,
         }
     }
 
@@ -199,9 +196,11 @@ impl Node {
         match self {
             Self::Value(value) => Ok(value.clone()),
             Self::Text(text) => text.evaluate(context).map_err(|error| text.fault(&error)),
-            Self::List(items) => {
-                items.iter().map(|item| item.render(context)).collect::<Result<_, _>>().map(Value::Array)
-            }
+            Self::List(items) => items
+                .iter()
+                .map(|item| item.render(context))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             Self::Table(entries) => entries
                 .iter()
                 .map(|(key, node)| Ok((key.clone(), node.render(context)?)))
@@ -264,6 +263,16 @@ pub(crate) fn shorten(text: &str) -> String {
     }
     let shown: String = line.chars().take(SHOWN - 1).collect();
     format!("{shown}…")
+}
+
+/// Refuses what would take the engine too deep.
+fn bounded(found: &References) -> Result<(), EngineError> {
+    if found.links <= limits::TEMPLATE_LINKS {
+        return Ok(());
+    }
+    let (links, limit) = (found.links, limits::TEMPLATE_LINKS);
+    let reason = format!("it has {links} operators and lookups, more than {limit}");
+    Err(EngineError { reason, range: None })
 }
 
 /// The expression of a text that is exactly `{{ expression }}`, and where it starts.

@@ -112,7 +112,8 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
 
 /// `bytes` as [`parse_size`] reads it, in the largest unit that divides it.
 pub fn format_size(bytes: u64) -> String {
-    let binary = SIZE_UNITS.iter().take(4).find(|(_, size)| bytes >= *size && bytes % size == 0);
+    let binary =
+        SIZE_UNITS.iter().take(4).find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     binary.map_or_else(|| format!("{bytes} B"), |(unit, size)| format!("{} {unit}", bytes / size))
 }
 
@@ -145,7 +146,8 @@ mod tests {
     fn a_wrong_duration_says_what_is_wrong() {
         let missing = parse_duration("90").unwrap_err();
         assert_eq!(missing.suggestion.as_deref(), Some("90s"));
-        for wrong in ["", "s", "1w", "-1s", "1.5h", "30m1h", "1s1s", "32d", "99999999999999999999s"] {
+        for wrong in ["", "s", "1w", "-1s", "1.5h", "30m1h", "1s1s", "32d", "99999999999999999999s"]
+        {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

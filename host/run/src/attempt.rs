@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn the_pause_doubles_up_to_a_minute_and_the_share_is_taken_of_it() {
         let second = Duration::from_secs(1);
-        let pauses = |share| [1, 2, 3, 7, 64].map(|attempt| pause(second, attempt, share).as_millis());
+        let pauses =
+            |share| [1, 2, 3, 7, 64].map(|attempt| pause(second, attempt, share).as_millis());
         assert_eq!(pauses(1.0), [1_000, 2_000, 4_000, 60_000, 60_000]);
         assert_eq!(pauses(0.5), [500, 1_000, 2_000, 30_000, 30_000]);
         assert_eq!(pauses(0.0), [0; 5]);

@@ -97,7 +97,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|error| {
-            de::Error::custom(format!("`{text}` is not a time such as `2026-01-31T08:15:00Z`: {error}"))
+            de::Error::custom(format!(
+                "`{text}` is not a time such as `2026-01-31T08:15:00Z`: {error}"
+            ))
         })
     }
 }
@@ -119,7 +121,10 @@ mod tests {
     #[test]
     fn a_time_that_is_none_is_refused_with_an_example() {
         let error = serde_json::from_str::<Timestamp>(r#""tomorrow""#).unwrap_err().to_string();
-        assert!(error.starts_with("`tomorrow` is not a time such as `2026-01-31T08:15:00Z`"), "{error}");
+        assert!(
+            error.starts_with("`tomorrow` is not a time such as `2026-01-31T08:15:00Z`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -12,9 +12,7 @@ use report::{Fault, Mask};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{
-    Clock, Event, EventKind, EventSink, RunRecord, event::StepFinished, record::Fold,
-};
+use crate::{Clock, Event, EventKind, EventSink, RunRecord, event::StepFinished, record::Fold};
 
 pub(crate) struct Emitter {
     sink: Arc<dyn EventSink>,

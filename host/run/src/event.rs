@@ -313,6 +313,18 @@ impl EventSink for EventLog {
     }
 }
 
+impl ProgressId {
+    /// Its number, for those who can only carry numbers.
+    pub fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    /// The piece of work with that number; one that never was is heard by nobody.
+    pub fn from_number(number: u64) -> Self {
+        Self(u32::try_from(number).unwrap_or_default())
+    }
+}
+
 impl LedgerLine {
     /// The result of what succeeded.
     pub const DONE: &str = "ok";

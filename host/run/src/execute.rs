@@ -172,9 +172,11 @@ enum Happening {
 
 impl Run<'_> {
     fn begin(&self) {
-        let steps = self.plan.steps.iter().filter(|step| {
-            self.options.only.as_ref().is_none_or(|only| step.id == *only)
-        });
+        let steps = self
+            .plan
+            .steps
+            .iter()
+            .filter(|step| self.options.only.as_ref().is_none_or(|only| step.id == *only));
         self.emitter.emit(EventKind::RunStarted {
             run: self.options.run.clone(),
             pipeline: self.plan.name.clone(),
@@ -292,9 +294,7 @@ impl Run<'_> {
         let always = self.plan.steps.get(unit.step).is_some_and(|step| step.always);
         let answer = match ended {
             Ended::Done(answer) => answer,
-            Ended::Stopped => {
-                Err(self.stopping.fault_of_step(always, self.limits))
-            }
+            Ended::Stopped => Err(self.stopping.fault_of_step(always, self.limits)),
         };
         let end = self.steps.finish(unit, answer, say.attempt(), since.elapsed());
         let (outcome, tolerated, step) = (end.outcome, end.tolerated, end.step.clone());
@@ -352,7 +352,8 @@ impl Run<'_> {
         };
         let exit = fault.as_ref().map(|fault| fault.kind);
         self.emitter.emit(EventKind::RunFinished { outcome, exit });
-        let record = self.emitter.look(RunRecord::clone).expect("run-started was said at the beginning");
+        let record =
+            self.emitter.look(RunRecord::clone).expect("run-started was said at the beginning");
         RunResult { outcome, exit, record, fault }
     }
 }

@@ -15,10 +15,8 @@ pub(crate) fn names(step: &str, combinations: &[Map<String, Value>]) -> Vec<Inst
     combinations
         .iter()
         .map(|combination| {
-            let pairs: Vec<String> = combination
-                .iter()
-                .map(|(key, value)| format!("{key}={}", shown(value)))
-                .collect();
+            let pairs: Vec<String> =
+                combination.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
             let plain = format!("{step}[{}]", pairs.join(","));
             let mut name = plain.clone();
             // The number 1 and the text "1", or two long values with the same beginning.
@@ -46,14 +44,19 @@ mod tests {
     use super::*;
 
     fn named(combinations: &Value) -> Vec<String> {
-        let maps: Vec<_> =
-            combinations.as_array().unwrap().iter().map(|m| m.as_object().unwrap().clone()).collect();
+        let maps: Vec<_> = combinations
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m.as_object().unwrap().clone())
+            .collect();
         names("build", &maps).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn an_instance_is_named_by_its_combination() {
-        let combinations = json!([{ "arch": "arm64", "debug": true }, { "arch": "amd64", "debug": false }]);
+        let combinations =
+            json!([{ "arch": "arm64", "debug": true }, { "arch": "amd64", "debug": false }]);
         assert_eq!(
             named(&combinations),
             ["build[arch=arm64,debug=true]", "build[arch=amd64,debug=false]"]
@@ -65,7 +68,10 @@ mod tests {
         assert_eq!(named(&json!([{ "n": 1 }, { "n": "1" }])), ["build[n=1]", "build[n=1]#2"]);
         let long = "x".repeat(100);
         let cut = format!("build[n={}…]", "x".repeat(40));
-        assert_eq!(named(&json!([{ "n": long }, { "n": long }])), [cut.clone(), format!("{cut}#2")]);
+        assert_eq!(
+            named(&json!([{ "n": long }, { "n": long }])),
+            [cut.clone(), format!("{cut}#2")]
+        );
         assert_eq!(named(&json!([{ "n": "a\nb\u{1b}" }])), ["build[n=a b ]"]);
     }
 }

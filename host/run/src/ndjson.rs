@@ -138,7 +138,9 @@ impl<W: Write + Send> EventSink for NdjsonSink<W> {
 /// # Errors
 /// At once if the first line is not that of a stream that can be read. A line that is cut off at the
 /// end of the stream is an error of that line: the events before it have been given.
-pub fn read<R: BufRead>(mut from: R) -> Result<impl Iterator<Item = Result<Event, ReadError>>, ReadError> {
+pub fn read<R: BufRead>(
+    mut from: R,
+) -> Result<impl Iterator<Item = Result<Event, ReadError>>, ReadError> {
     let first = next_line(&mut from, 1)?.ok_or(ReadError::Empty)?;
     let header = header(&first)?;
     if header.version > VERSION {
@@ -181,7 +183,8 @@ impl From<ReadError> for Fault {
 
 /// The version is looked at before anything that a later version may have changed.
 fn header(line: &[u8]) -> Result<Header, ReadError> {
-    let value: serde_json::Value = serde_json::from_slice(line).map_err(|_| ReadError::NotEvents)?;
+    let value: serde_json::Value =
+        serde_json::from_slice(line).map_err(|_| ReadError::NotEvents)?;
     let text = |key: &str| value.get(key).and_then(serde_json::Value::as_str);
     let version = value.get("version").and_then(serde_json::Value::as_u64);
     let (Some(FORMAT), Some(version)) = (text("format"), version) else {

@@ -128,7 +128,8 @@ impl StepRecord {
         if self.instances.is_empty() {
             return None;
         }
-        let ends: Option<Vec<Outcome>> = self.instances.iter().map(InstanceRecord::outcome).collect();
+        let ends: Option<Vec<Outcome>> =
+            self.instances.iter().map(InstanceRecord::outcome).collect();
         ends.map(Outcome::of_instances)
     }
 

@@ -87,7 +87,13 @@ impl StepReporter {
         let progress = ProgressId(all.last);
         all.open.insert(progress, Bar { unsaid: 0, said: Instant::now() });
         let title = title.into();
-        self.emit(EventKind::ProgressStarted { step: self.instance(), progress, title, total, unit });
+        self.emit(EventKind::ProgressStarted {
+            step: self.instance(),
+            progress,
+            title,
+            total,
+            unit,
+        });
         progress
     }
 

@@ -11,16 +11,15 @@
 //! | skipped (its `when` said no, empty matrix)  | is skipped, and says so       |
 //! | failed, or kept from running by a failure   | is skipped, and says so       |
 //!
-//! A step with `always` runs in all three cases.
-//! An edge that only follows from the order of the file lets a skipped step pass: leaving out the
-//! second of three steps must not leave out the third.
+//! A step with `always` runs in all three cases. A step that names no needs needs the one before it in
+//! the file, and is skipped with it: `needs = []`, or the needs that it really has, keep it apart.
 
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
 };
 
-/// What became of a step, as far as it matters to those who need it.
+/// What became of a step, as far as it matters to those who need it; graver is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Settled {
     /// It succeeded, or its failure is tolerated.
@@ -38,14 +37,6 @@ pub(crate) struct Obstacle {
     pub(crate) settled: Settled,
 }
 
-/// A need of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Need {
-    pub(crate) step: usize,
-    /// Whether it only follows from the order of the file.
-    pub(crate) is_order: bool,
-}
-
 /// The steps that have not begun, by their place in the plan.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
@@ -58,14 +49,14 @@ struct Node {
     /// How many needs have not settled.
     waiting: usize,
     /// Who needs this step.
-    dependants: Vec<Need>,
+    dependants: Vec<usize>,
     obstacle: Option<Obstacle>,
 }
 
 impl Schedule {
     /// The schedule of steps with these needs; `None` for a step that does not take part. A need that
     /// takes no part is satisfied.
-    pub(crate) fn new(needs: &[Option<Vec<Need>>]) -> Self {
+    pub(crate) fn new(needs: &[Option<Vec<usize>>]) -> Self {
         let mut schedule =
             Self { nodes: Vec::with_capacity(needs.len()), ready: BinaryHeap::new() };
         schedule.nodes.resize_with(needs.len(), Node::default);
@@ -73,9 +64,9 @@ impl Schedule {
             let Some(of_step) = needs_of_step else { continue };
             let mut waiting = 0;
             for need in of_step {
-                let takes_part = needs.get(need.step).is_some_and(Option::is_some);
-                if let (true, Some(node)) = (takes_part, schedule.nodes.get_mut(need.step)) {
-                    node.dependants.push(Need { step, is_order: need.is_order });
+                let takes_part = needs.get(*need).is_some_and(Option::is_some);
+                if let (true, Some(node)) = (takes_part, schedule.nodes.get_mut(*need)) {
+                    node.dependants.push(step);
                     waiting += 1;
                 }
             }
@@ -104,19 +95,14 @@ impl Schedule {
     pub(crate) fn settle(&mut self, step: usize, settled: Settled) {
         let dependants = self.nodes.get_mut(step).map(|node| std::mem::take(&mut node.dependants));
         for dependant in dependants.into_iter().flatten() {
-            let Some(node) = self.nodes.get_mut(dependant.step) else { continue };
-            let passes = match settled {
-                Settled::Through => true,
-                Settled::Skipped => dependant.is_order,
-                Settled::Blocked => false,
-            };
+            let Some(node) = self.nodes.get_mut(dependant) else { continue };
             let gravest = node.obstacle.map_or(Settled::Through, |obstacle| obstacle.settled);
-            if !passes && settled > gravest {
+            if settled > gravest {
                 node.obstacle = Some(Obstacle { need: step, settled });
             }
             node.waiting -= 1;
             if node.waiting == 0 {
-                self.ready.push(Reverse(dependant.step));
+                self.ready.push(Reverse(dependant));
             }
         }
     }
@@ -165,8 +151,7 @@ mod tests {
     use super::*;
 
     fn schedule(needs: &[&[usize]]) -> Schedule {
-        let need = |step: &usize| Need { step: *step, is_order: false };
-        Schedule::new(&needs.iter().map(|of| Some(of.iter().map(need).collect())).collect::<Vec<_>>())
+        Schedule::new(&needs.iter().map(|of| Some(of.to_vec())).collect::<Vec<_>>())
     }
 
     fn drain(schedule: &mut Schedule) -> Vec<(usize, Option<Settled>)> {
@@ -197,20 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_of_order_lets_a_skipped_step_pass_but_not_a_failed_one() {
-        for (settled, obstacle) in [(Settled::Skipped, None), (Settled::Blocked, Some(Settled::Blocked))] {
-            let after = vec![Need { step: 0, is_order: true }];
-            let mut sequence = Schedule::new(&[Some(Vec::new()), Some(after)]);
-            drain(&mut sequence);
-            sequence.settle(0, settled);
-            assert_eq!(drain(&mut sequence), [(1, obstacle)]);
-        }
-    }
-
-    #[test]
     fn a_need_that_takes_no_part_is_satisfied() {
-        let need = Need { step: 0, is_order: false };
-        let mut only = Schedule::new(&[None, Some(vec![need])]);
+        let mut only = Schedule::new(&[None, Some(vec![0])]);
         assert_eq!(drain(&mut only), [(1, None)]);
     }
 

@@ -10,14 +10,14 @@ use std::{
 };
 
 use pipeline::{Plan, Resolved, RunFacts, Scope, Step, StepFacts, StepId};
-use report::Fault;
+use report::{Fault, Kind, Side};
 use serde_json::{Map, Value};
 
 use crate::{
     Instance, Options, Outcome, StepOutcome, Timestamp,
     event::StepFinished,
     instance,
-    schedule::{Groups, Need, Obstacle, Schedule, Settled},
+    schedule::{Groups, Obstacle, Schedule, Settled},
     stop::{Limits, Stopping},
 };
 
@@ -84,12 +84,11 @@ impl<'a> Steps<'a> {
         let only = options.only.as_ref();
         let places: HashMap<&StepId, usize> =
             plan.steps.iter().map(|step| &step.id).zip(0..).collect();
-        let needs = |step: &Step| -> Vec<Need> {
-            let places = step.needs.iter().filter_map(|need| places.get(need));
-            places.map(|place| Need { step: *place, is_order: false }).collect()
+        let needs = |step: &Step| -> Vec<usize> {
+            step.needs.iter().filter_map(|need| places.get(need)).copied().collect()
         };
         let takes_part = |step: &Step| only.is_none_or(|only| step.id == *only);
-        let needs: Vec<Option<Vec<Need>>> =
+        let needs: Vec<Option<Vec<usize>>> =
             plan.steps.iter().map(|step| takes_part(step).then(|| needs(step))).collect();
         let mut states = Vec::new();
         states.resize_with(plan.steps.len(), State::default);
@@ -189,7 +188,6 @@ impl<'a> Steps<'a> {
                     (StepFinished::never(name(), Outcome::Skipped, reason), Settled::Skipped)
                 }
                 Err(fault) => {
-                    let fault = self.with_left_out(step, fault);
                     let end = StepFinished::failed(name(), fault, step.continue_on_error);
                     let settled = settled(&end);
                     (end, settled)
@@ -206,6 +204,9 @@ impl<'a> Steps<'a> {
 
     /// The combinations to run for; in place of them, why there are none.
     fn combinations(&self, step: &Step) -> Result<Result<Vec<Map<String, Value>>, String>, Fault> {
+        if let Some(fault) = self.lacks(step) {
+            return Err(fault);
+        }
         if !step.applies(&self.scope)? {
             return Ok(Err("its `when` is false".to_owned()));
         }
@@ -258,14 +259,14 @@ impl<'a> Steps<'a> {
             self.groups.enter(group, unit)?;
         }
         let state = self.states.get(unit.step);
-        self.scope.matrix = state.and_then(|state| state.combinations.get(unit.combination)).cloned();
+        self.scope.matrix =
+            state.and_then(|state| state.combinations.get(unit.combination)).cloned();
         let resolved = step.resolve(&self.scope);
         self.scope.matrix = None;
         match resolved {
             Ok(resolved) => Some(Opened::Begins(Box::new(Begins { unit, instance, resolved }))),
             Err(fault) => {
                 self.leave_group(step);
-                let fault = self.with_left_out(step, fault);
                 let end = StepFinished::failed(instance, fault, step.continue_on_error);
                 self.end_instance(unit, &end, settled(&end));
                 Some(Opened::Ended(Box::new(end)))
@@ -323,15 +324,23 @@ impl<'a> Steps<'a> {
         format!("it needs `{need}`, which {verb}{}", outcome.replace('-', " "))
     }
 
-    /// With `--only`, what a template lacks is most likely what was left out.
-    fn with_left_out(&self, step: &Step, fault: Fault) -> Fault {
-        if self.only.is_none() || step.needs.is_empty() {
-            return fault;
+    /// Why `step` cannot run alone, if it cannot: templates would take what is left out for null.
+    fn lacks(&self, step: &Step) -> Option<Fault> {
+        self.only?;
+        let needs = step.needs.iter().map(|need| (need.clone(), StepFacts::default()));
+        let all = Scope { steps: needs.collect(), ..Scope::default() };
+        let seen = step.view(&all, None).steps;
+        if seen.is_empty() {
+            return None;
         }
-        let needs = report::and_list(step.needs.iter().map(StepId::as_str));
-        fault
-            .cause(format!("only `{}` runs, so there are no outputs of {needs}", step.id))
-            .help("leave out `--only`, or write the value into the file in place of the output")
+        let givers = report::and_list(seen.keys().map(StepId::as_str));
+        let message = format!("`{}` uses outputs of {givers}, which `--only` leaves out", step.id);
+        let fault = Fault::new(Kind::Invalid, message).code("invalid.only").side(Side::User);
+        Some(
+            fault.help(
+                "leave out `--only`, or write the values into the file in place of the outputs",
+            ),
+        )
     }
 
     fn instance(&self, unit: Unit) -> Instance {

@@ -137,7 +137,9 @@ impl Stopping {
                 ),
             )
             .code("timeout.run")
-            .help("raise `timeout` under `[pipeline]`, or give the steps that hang one of their own"),
+            .help(
+                "raise `timeout` under `[pipeline]`, or give the steps that hang one of their own",
+            ),
             Some(StopReason::TimedOut | StopReason::Cancelled | StopReason::Failure) | None => {
                 Fault::new(Kind::Cancelled, "the run was cancelled while the step ran")
             }

@@ -6,6 +6,7 @@ mod failures;
 mod matrix;
 mod order;
 mod properties;
+mod scale;
 mod stream;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
@@ -28,7 +29,7 @@ impl Catalog for FakeCatalog {
         Ok(PluginFacts {
             name: "fake".to_owned(),
             version: "1.0.0".to_owned(),
-            digest: format!("sha256:{}", "0".repeat(64)),
+            digest: "sha256:0".to_owned(),
             builtin: true,
             summary: "Does what its inputs say".to_owned(),
             inputs_schema: json!({
@@ -117,7 +118,10 @@ struct Account {
 impl Account {
     /// The events as text: elapsed milliseconds, the step, what happened.
     fn text(&self) -> String {
-        self.events.iter().map(|event| format!("{:>6} {}\n", event.elapsed_ms, line(event))).collect()
+        self.events
+            .iter()
+            .map(|event| format!("{:>6} {}\n", event.elapsed_ms, line(event)))
+            .collect()
     }
 
     /// The outcome of every instance.
@@ -175,7 +179,10 @@ fn line(event: &Event) -> String {
         EventKind::StepStarted { step } => format!("{step} started"),
         EventKind::AttemptStarted { step, attempt } => format!("{step} attempt {attempt}"),
         EventKind::AttemptFailed { step, attempt, attempts, fault, pause_ms } => {
-            format!("{step} attempt {attempt} of {attempts} failed, {}, pause {pause_ms}", shown(fault))
+            format!(
+                "{step} attempt {attempt} of {attempts} failed, {}, pause {pause_ms}",
+                shown(fault)
+            )
         }
         EventKind::StepFinished(end) => {
             let tolerated = if end.tolerated { ", tolerated" } else { "" };

@@ -1,7 +1,5 @@
 //! Types and traits made from `wit/`.
 
-#![expect(missing_docs, unused_qualifications, reason = "made from wit/, where every item is documented")]
-
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "step",
@@ -11,7 +9,7 @@ wasmtime::component::bindgen!({
         "windlass:secrets/secrets.secret": capability::SecretHandle,
         "windlass:oci/oci.repository": capability::Repository,
         "windlass:oci/oci.blob": capability::Blob,
-        "windlass:oci/oci.copy": crate::host::oci::PendingCopy,
+        "windlass:oci/oci.copy-request": crate::host::oci::PendingCopy,
         "windlass:oci/oci.copied": capability::Copied,
         "windlass:log/log.progress": capability::Progress,
         "windlass:log/log.group": capability::Group,

@@ -163,7 +163,7 @@ impl Plugin {
                 return Err(broken(Fault::new(Kind::Trap, late).code("trap.describe")));
             }
         };
-        let component = pre.component();
+        let component = pre.instance_pre().component();
         let imports =
             component.component_type().imports(pre.engine()).map(|(name, _)| name.to_owned()).collect();
         let description = description_of(said, imports).map_err(broken)?;

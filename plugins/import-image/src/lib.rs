@@ -7,7 +7,7 @@
 //! The bytes never pass through here: the host copies, this says what to where.
 
 #[cfg(target_family = "wasm")]
-mod guest;
+pub mod guest;
 pub mod import;
 pub mod inputs;
 pub mod outputs;

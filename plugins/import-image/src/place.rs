@@ -27,7 +27,8 @@ impl<'a> Place<'a> {
             Some(_) => LAYOUT.len(),
             None => 0,
         });
-        let colon = rest.char_indices().skip_while(|(at, _)| *at < tag_from).find(|(_, c)| *c == ':');
+        let colon =
+            rest.char_indices().skip_while(|(at, _)| *at < tag_from).find(|(_, c)| *c == ':');
         match colon.and_then(|(at, _)| rest.split_at_checked(at)) {
             Some((name, tag)) => Self { name, tag: Some(tag.trim_start_matches(':')), digest },
             None => Self { name: rest, tag: None, digest },

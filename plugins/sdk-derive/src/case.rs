@@ -59,9 +59,9 @@ impl Case {
             Self::Camel => {
                 let pascal: String = words.iter().map(|word| capital(word)).collect();
                 let mut letters = pascal.chars();
-                letters.next().map_or_else(String::new, |first| {
-                    first.to_lowercase().chain(letters).collect()
-                })
+                letters
+                    .next()
+                    .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
             }
             Self::Snake => words.join("_"),
             Self::ScreamingSnake => words.join("_").to_uppercase(),

@@ -48,7 +48,8 @@ pub(crate) fn expand(item: &DeriveInput, purpose: Purpose) -> syn::Result<TokenS
 }
 
 fn not_an_object(name: &Ident) -> syn::Error {
-    let message = "inputs and outputs are structs with named fields; derive `Schema` for their parts";
+    let message =
+        "inputs and outputs are structs with named fields; derive `Schema` for their parts";
     syn::Error::new_spanned(name, message)
 }
 
@@ -93,10 +94,8 @@ fn field(
     let name = attribute.rename.unwrap_or_else(|| container.rename_all.of_field(plain));
     let description = description(&field.attrs);
     let ty = &field.ty;
-    let has_default = !matches!(
-        (&attribute.fallback, &container.fallback),
-        (Fallback::None, Fallback::None)
-    );
+    let has_default =
+        !matches!((&attribute.fallback, &container.fallback), (Fallback::None, Fallback::None));
     let is_required = !is_option(ty)
         && !attribute.is_left_out_sometimes
         && (purpose == Purpose::Outputs || !has_default);

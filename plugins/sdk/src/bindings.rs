@@ -1,10 +1,6 @@
 //! What `wit-bindgen` makes of `wit/`: the raw contract, for what the wrappers do not cover.
 
-#![expect(
-    missing_docs,
-    clippy::all,
-    reason = "generated; the documentation is in wit/"
-)]
+#![expect(missing_docs, reason = "generated; the documentation is in wit/")]
 
 wit_bindgen::generate!({
     path: "../../wit",

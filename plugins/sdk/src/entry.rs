@@ -36,7 +36,7 @@ macro_rules! step {
             }
 
             #[cfg(target_family = "wasm")]
-            $crate::bindings::export!(Exports with_types_in $crate::bindings);
+    $crate::bindings::export!(Exports with_types_in $crate::bindings);
         };
     };
 }
@@ -77,8 +77,12 @@ impl Request {
     }
 }
 
-/// Has a panic's text logged before the trap: a trap alone carries none.
+/// Has a panic's text logged before the trap: a trap alone carries none. Elsewhere a panic has a
+/// terminal to print on and no host to tell.
 fn log_panics() {
+    if !cfg!(target_family = "wasm") {
+        return;
+    }
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload_as_str().unwrap_or("no text");
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -86,3 +90,6 @@ fn log_panics() {
         log::log::emit(log::log::Level::Error, &format!("plugin panicked: {text}"), &[place]);
     }));
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,9 @@
 
 use crate::bindings::windlass::log::log as wit;
 
-pub use crate::{__debug as debug, __error as error, __info as info, __trace as trace, __warn as warn};
+pub use crate::{
+    __debug as debug, __error as error, __info as info, __trace as trace, __warn as warn,
+};
 pub use wit::Level;
 
 /// Says `message` with named values beside it.

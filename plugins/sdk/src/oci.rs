@@ -132,13 +132,13 @@ impl Blob {
 /// A copy of a manifest or index and of all that it refers to, done by the host.
 #[derive(Debug)]
 #[must_use = "a copy does nothing before `run`"]
-pub struct Copy(wit::Copy);
+pub struct Copy(wit::CopyRequest);
 
 impl Copy {
     /// From `selector` in `source` to `target`, opened with `pull` and `push`. Without a tag it is
     /// written under its digest alone.
     pub fn new(source: &Repository, selector: &str, target: &Repository) -> Self {
-        Self(wit::Copy::new(&source.0, selector, &target.0))
+        Self(wit::CopyRequest::new(&source.0, selector, &target.0))
     }
 
     /// Also writes it under this tag.

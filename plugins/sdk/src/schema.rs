@@ -4,8 +4,8 @@
 //! author's types from what serde sees, doc comments included. A [`Shape`] is that as data, and its
 //! `Display` is the schema's text.
 //!
-//! Written here rather than taken from a library, since it becomes part of every plugin: what is
-//! not needed to describe inputs and outputs is not there.
+//! Written here rather than taken from a library, since it becomes part of every plugin: a small one
+//! is 120 KB with this and 175 KB with `schemars`.
 
 mod render;
 
@@ -38,13 +38,13 @@ pub enum Shape {
     /// One of these texts.
     OneOf(Vec<&'static str>),
     /// A list.
-    List(Box<Shape>),
+    List(Box<Self>),
     /// An object with keys of any name.
-    Map(Box<Shape>),
+    Map(Box<Self>),
     /// An object with just these keys.
     Object(Object),
     /// That, or null.
-    Optional(Box<Shape>),
+    Optional(Box<Self>),
 }
 
 /// An object with known keys.

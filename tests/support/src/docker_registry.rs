@@ -121,3 +121,30 @@ http:
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Image, push_with_skopeo};
+    use crate::skopeo::Skopeo;
+
+    #[test]
+    fn an_image_goes_in_and_comes_out_however_the_registry_is_reached() {
+        let image = Image::multi_arch(&["linux/amd64", "linux/arm64/v8"], 1000);
+        for access in [Access::Anonymous, Access::Basic, Access::Tls] {
+            let registry = DockerRegistry::start(access);
+            push_with_skopeo(&image, &registry, access, "team/app:v1");
+            let folder = TempDir::new().unwrap();
+            let reference = format!("docker://{}/team/app:v1", registry.address());
+            Skopeo::of(&registry, access).pull_whole(&reference, folder.path());
+            for (digest, bytes) in &image.blobs {
+                let pulled = folder.path().join(digest.trim_start_matches("sha256:"));
+                assert_eq!(&std::fs::read(pulled).unwrap(), bytes, "{access:?}");
+            }
+            let repository = format!("docker://{}/team/app", registry.address());
+            assert_eq!(Skopeo::of(&registry, access).tags(&repository), ["v1"]);
+            let none = format!("docker://{}/team/none", registry.address());
+            assert_eq!(Skopeo::of(&registry, access).tags(&none), [""; 0]);
+        }
+    }
+}

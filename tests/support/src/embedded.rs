@@ -19,8 +19,19 @@ impl Embedded {
     /// It does not start.
     pub fn start(host: &TestHost, root: &Path) -> Self {
         let root = root.display().to_string();
-        let arguments = ["registry", "serve", "--root", &root, "--listen", "127.0.0.1:0"];
-        let mut running = host.spawn(&arguments, b"");
+        Self::wait(host.spawn(&arguments(&root), b""))
+    }
+
+    /// As [`Self::start`], below a shell that first runs `setup`, such as `ulimit -f 64`.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_below(host: &TestHost, setup: &str, root: &Path) -> Self {
+        let root = root.display().to_string();
+        Self::wait(host.spawn_below(setup, &arguments(&root)))
+    }
+
+    fn wait(mut running: Running) -> Self {
         let address = running.wait_for("listening embedded registry", |stdout, _| {
             let (_, behind) = stdout.split_once("listening on http://")?;
             behind.split_once('\n').map(|(address, _)| address.trim().to_owned())
@@ -42,4 +53,8 @@ impl Embedded {
     pub fn into_process(self) -> Running {
         self.running
     }
+}
+
+fn arguments(root: &str) -> [&str; 6] {
+    ["registry", "serve", "--root", root, "--listen", "127.0.0.1:0"]
 }

@@ -231,3 +231,20 @@ fn refuse(status: u16) -> Answer {
         _ => answer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::skopeo::Skopeo;
+
+    #[test]
+    fn somebody_else_agrees_that_it_is_a_registry() {
+        let image = Image::multi_arch(&["linux/amd64"], 1000);
+        let source = HostileRegistry::with(&image, Mischief::None);
+        let target = HostileRegistry::empty(Mischief::None);
+        let to = format!("docker://{}/b:v2", target.address());
+        Skopeo::new().copy_all(&format!("docker://{}/a:v1", source.address()), &to);
+        assert_eq!(Skopeo::new().digest(&to), image.digest());
+        assert_eq!(target.tags(), ["v2"]);
+    }
+}

@@ -43,4 +43,5 @@ pub use output::Output;
 pub use process::{Running, Signal, poll};
 pub use skopeo::Skopeo;
 pub use snapbox::str;
+pub use tempfile::TempDir;
 pub use test_host::{TestHost, repository_root};

@@ -143,13 +143,18 @@ impl TestHost {
     /// # Panics
     /// As [`Self::run`].
     pub fn run_below(&self, setup: &str, arguments: &[&str]) -> Output {
+        self.finish(self.spawn_below(setup, arguments), arguments)
+    }
+
+    /// As [`Self::run_below`], and lets it run.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub fn spawn_below(&self, setup: &str, arguments: &[&str]) -> Running {
         let mut command = self.command(Path::new("/bin/sh"));
-        command
-            .arg("-c")
-            .arg(format!("{setup}; exec \"$0\" \"$@\""))
-            .arg(&self.binary)
-            .args(arguments);
-        self.finish(Running::start(command, b""), arguments)
+        let script = format!("{setup}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(&self.binary).args(arguments);
+        Running::start(command, b"")
     }
 
     fn command(&self, program: &Path) -> Command {

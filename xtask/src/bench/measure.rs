@@ -31,13 +31,20 @@ pub(crate) struct Cost {
 }
 
 /// Runs `command` once, by way of a fresh copy of this program. `line`: a part of the line on its
-/// standard output to wait for.
+/// standard output to wait for. `around`: a program with arguments that starts that copy, uncounted.
 ///
 /// # Errors
 /// It cannot be started, fails, or never prints the line; the message has the command.
-pub(crate) fn once(command: &Command, line: Option<&str>) -> Result<Cost> {
+pub(crate) fn once(command: &Command, line: Option<&str>, around: &[&str]) -> Result<Cost> {
     let own = std::env::current_exe().context("this program has no path")?;
-    let mut starter = Command::new(own);
+    let mut starter = match around.split_first() {
+        None => Command::new(own),
+        Some((program, arguments)) => {
+            let mut starter = Command::new(program);
+            starter.args(arguments).arg(own);
+            starter
+        }
+    };
     starter.arg("measure");
     if let Some(line) = line {
         starter.args(["--line", line]);

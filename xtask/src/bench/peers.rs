@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::measure;
 use crate::{files, shell, tools};
 
 /// Versions of the npm packages, fixed so that figures can be compared over time.
@@ -23,7 +24,20 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     /// Writes the files for a number of steps, and makes the call that runs them.
     call: Box<dyn Fn(usize) -> Result<Command>>,
+    /// What has to be started around it, uncounted; empty: nothing.
+    pub(crate) around: &'static [&'static str],
 }
+
+/// crun refuses a machine that has control groups of both versions. A mount namespace of its own
+/// shows it version 2 alone; that takes root.
+const ONLY_CGROUP_2: &[&str] = &[
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    r#"umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@""#,
+    "sh",
+];
 
 impl Peer {
     /// The call that runs `count` steps; writes the files that it needs.
@@ -43,8 +57,8 @@ pub(crate) fn all(folder: &Path) -> Result<(Vec<Peer>, Vec<String>)> {
     }
     match npm() {
         Ok(modules) => {
-            found.extend(just(&modules, folder.join("just"))?);
-            found.extend(mise(&modules, folder.join("mise"))?);
+            found.push(just(&modules, folder.join("just"))?);
+            found.push(mise(&modules, folder.join("mise"))?);
         }
         Err(error) => absent.push(format!("just, mise: not available ({error:#})")),
     }
@@ -75,12 +89,12 @@ fn make(program: PathBuf, folder: PathBuf) -> Peer {
         command.arg("-f").arg(file);
         Ok(command)
     };
-    Peer { name: "make".to_owned(), call: Box::new(call) }
+    Peer { name: "make".to_owned(), call: Box::new(call), around: &[] }
 }
 
 fn just(modules: &Path, folder: PathBuf) -> Result<Peer> {
     let program = modules.join(format!("rust-just-linux-{}/bin/just", npm_architecture()));
-    let name = version(&program, "just")?;
+    let name = version(&program, "just", &folder)?;
     let call = move |count: usize| {
         let mut text = String::from("all:");
         for step in 1..=count {
@@ -96,12 +110,12 @@ fn just(modules: &Path, folder: PathBuf) -> Result<Peer> {
         command.arg("--justfile").arg(file);
         Ok(command)
     };
-    Ok(Peer { name, call: Box::new(call) })
+    Ok(Peer { name, call: Box::new(call), around: &[] })
 }
 
 fn mise(modules: &Path, folder: PathBuf) -> Result<Peer> {
     let program = modules.join("@jdxcode/mise/bin/mise");
-    let name = version(&program, "mise")?;
+    let name = version(&program, "mise", &folder.join("mise_cache_dir"))?;
     let call = move |count: usize| {
         // Each task depends on the one before it: one after the other, as in the other programs.
         let mut text = String::new();
@@ -122,7 +136,7 @@ fn mise(modules: &Path, folder: PathBuf) -> Result<Peer> {
         command.env("MISE_TRUSTED_CONFIG_PATHS", &folder).env("MISE_OFFLINE", "1");
         Ok(command)
     };
-    Ok(Peer { name, call: Box::new(call) })
+    Ok(Peer { name, call: Box::new(call), around: &[] })
 }
 
 /// An OCI runtime with a root file system that holds one static program.
@@ -143,7 +157,7 @@ fn crun(folder: PathBuf) -> Result<Peer> {
     *process.get_mut("terminal").context("crun spec names no terminal")? = json!(false);
     *process.get_mut("args").context("crun spec names no arguments")? = json!(["/true"]);
     files::write(&path, settings.to_string().as_bytes())?;
-    let name = version(&program, "crun")?;
+    let name = version(&program, "crun", &folder)?;
     let call = move |count: usize| {
         let mut command = Command::new("sh");
         // As a runner would: one container after the other, each with a name of its own.
@@ -156,13 +170,10 @@ fn crun(folder: PathBuf) -> Result<Peer> {
             .arg(count.to_string());
         Ok(command)
     };
-    let peer = Peer { name, call: Box::new(call) };
-    let mut probe = peer.call(1)?;
-    let output = probe.stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("no container starts here: {}", said.lines().last().unwrap_or_default());
-    }
+    let has_both = Path::new("/sys/fs/cgroup/unified").exists();
+    let around = if has_both { ONLY_CGROUP_2 } else { &[] };
+    let peer = Peer { name, call: Box::new(call), around };
+    measure::once(&peer.call(1)?, None, around).context("no container starts here")?;
     Ok(peer)
 }
 
@@ -189,8 +200,11 @@ fn npm_architecture() -> &'static str {
 }
 
 /// `name` with the version that `program` says it has.
-fn version(program: &Path, name: &str) -> Result<String> {
-    let said = shell::capture(Command::new(program).arg("--version").env("MISE_OFFLINE", "1"))?;
+fn version(program: &Path, name: &str, folder: &Path) -> Result<String> {
+    let mut ask = Command::new(program);
+    // mise would make a cache folder for that, and look for a newer version of itself.
+    ask.arg("--version").env("MISE_OFFLINE", "1").env("MISE_CACHE_DIR", folder);
+    let said = shell::capture(&mut ask)?;
     let words = said.split_whitespace();
     let number = words.into_iter().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     Ok(format!("{name} {}", number.unwrap_or_default()).trim().to_owned())

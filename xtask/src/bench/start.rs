@@ -30,13 +30,19 @@ struct Contender {
     command: Command,
     /// Emptied before each run.
     cold: Option<PathBuf>,
+    /// What is started around it, uncounted.
+    around: &'static [&'static str],
     line: Option<&'static str>,
     costs: Vec<Cost>,
 }
 
-/// Builds, measures `rounds` rounds, and writes the table to docs/benchmarks.md.
-pub(crate) fn run(repo: &Repo, rounds: usize) -> Result<()> {
-    let windlass = binary::build(repo, Profile::Release)?;
+/// Builds (or takes `binary`), measures `rounds` rounds, and writes the table to
+/// docs/benchmarks.md; with a given binary, only prints it.
+pub(crate) fn run(repo: &Repo, rounds: usize, binary: Option<&Path>) -> Result<()> {
+    let windlass = match binary {
+        Some(path) => std::path::absolute(path)?,
+        None => binary::build(repo, Profile::Release)?,
+    };
     let folder = repo.root().join("target/bench");
     std::fs::remove_dir_all(&folder).ok();
     let noop = plugins::guest(repo, "noop");
@@ -45,7 +51,9 @@ pub(crate) fn run(repo: &Repo, rounds: usize) -> Result<()> {
     for peer in &peers {
         for &steps in FEW {
             let command = peer.call(steps)?;
-            contenders.push(Contender::new(&peer.name, steps, command));
+            let mut contender = Contender::new(&peer.name, steps, command);
+            contender.around = peer.around;
+            contenders.push(contender);
         }
     }
     for round in 0..=rounds {
@@ -64,20 +72,23 @@ pub(crate) fn run(repo: &Repo, rounds: usize) -> Result<()> {
     eprintln!();
     let text = report(&contenders, &absent, rounds);
     println!("{text}");
+    if binary.is_some() {
+        return Ok(());
+    }
     table::insert(&repo.root().join("docs/benchmarks.md"), "bench start", &text)
 }
 
 impl Contender {
     fn new(name: &str, steps: usize, command: Command) -> Self {
         let name = name.to_owned();
-        Self { name, steps, command, cold: None, line: None, costs: Vec::new() }
+        Self { name, steps, command, cold: None, around: &[], line: None, costs: Vec::new() }
     }
 
     fn measure(&self) -> Result<Cost> {
         if let Some(cache) = &self.cold {
             std::fs::remove_dir_all(cache).ok();
         }
-        measure::once(&self.command, self.line)
+        measure::once(&self.command, self.line, self.around)
             .with_context(|| format!("{} with {} steps", self.name, self.steps))
     }
 }
@@ -147,7 +158,7 @@ fn report(contenders: &[Contender], absent: &[String], rounds: usize) -> String 
     text += "\n";
     text += &table::markdown(&["target", "wanted", "measured", "held"], &targets(&sums, &find));
     for line in absent {
-        text += &format!("\n{line}\n");
+        text.extend(["\n", line, "\n"]);
     }
     text
 }

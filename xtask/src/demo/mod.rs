@@ -29,9 +29,12 @@ const TAG: &str = "1.0";
 /// What it is called afterwards.
 const IMPORTED: &str = "base/hello";
 
-/// Shows the main job.
-pub(crate) fn run(repo: &Repo) -> Result<()> {
-    let windlass = binary::build(repo, Profile::Dev)?;
+/// Shows the main job, with `binary` or a fresh build.
+pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
+    let windlass = match binary {
+        Some(path) => std::path::absolute(path)?,
+        None => binary::build(repo, Profile::Dev)?,
+    };
     let children = Children::new(repo.root().join("target/demo"))?;
     let folder = children.folder();
     let windlass = || at_home_in(&windlass, &folder);

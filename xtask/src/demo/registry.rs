@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::http;
 use super::image::{Image, digest, media_type};
 use crate::children::Children;
-use crate::files;
+use crate::{files, shell};
 
 /// A registry says within milliseconds where it listens; a busy machine may need more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,7 +32,8 @@ impl Registry {
     ) -> Result<Self> {
         windlass.args(["registry", "serve", "--listen", "127.0.0.1:0", "--root"]).arg(root);
         let output = children.start(windlass.stdin(Stdio::null()).stdout(Stdio::piped()))?;
-        let line = first_line(output.stdout, |line| line.contains("listening on"))?;
+        let line = first_line(output.stdout, |line| line.contains("listening on"))
+            .with_context(|| shell::show(windlass))?;
         Self::from_line(&line, "http://")
     }
 
@@ -47,8 +48,16 @@ impl Registry {
         files::write(&settings, text.as_bytes())?;
         let mut command = Command::new(program);
         command.arg("serve").arg(&settings).stdin(Stdio::null()).stdout(Stdio::null());
+        // It reads every REGISTRY_… variable as a setting of its own, REGISTRY_AUTH_FILE of podman
+        // and skopeo too.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("REGISTRY_") {
+                command.env_remove(name);
+            }
+        }
         let output = children.start(command.stderr(Stdio::piped()))?;
-        let line = first_line(output.stderr, |line| line.contains("listening on"))?;
+        let line = first_line(output.stderr, |line| line.contains("listening on"))
+            .with_context(|| shell::show(&command))?;
         Self::from_line(&line, "listening on ")
     }
 
@@ -137,5 +146,5 @@ fn first_line(
             }
         }
     });
-    receive.recv_timeout(PATIENCE).context("a registry ended, or did not say where it listens")
+    receive.recv_timeout(PATIENCE).context("it ended, or did not say where it listens")
 }

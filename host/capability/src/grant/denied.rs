@@ -99,8 +99,7 @@ impl Denied {
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
         let area = denied.key.split('.').next().unwrap_or(denied.key);
-        let mut fault =
-            Self::new(Kind::Denied, denied.message()).code(format!("denied.{area}"));
+        let mut fault = Self::new(Kind::Denied, denied.message()).code(format!("denied.{area}"));
         match &denied.layer {
             Layer::Grant { granted } if !granted.is_empty() => {
                 fault = fault.cause(format!("it is granted {}", or_list(granted)));
@@ -131,7 +130,7 @@ pub(super) fn quoted(text: &str) -> String {
         match c {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => quoted.extend(format!("\\u{:04X}", u32::from(c)).chars()),
             c => quoted.push(c),
         }
     }

@@ -18,6 +18,11 @@ impl Folder {
         if self.0.is_empty() { "." } else { &self.0 }
     }
 
+    /// The path with `/`; empty for the whole workspace.
+    pub(crate) fn as_path(&self) -> &str {
+        &self.0
+    }
+
     /// What is left of `path` below this folder: empty for the folder itself, none outside.
     pub(crate) fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         if self.0.is_empty() || self.0 == path {

@@ -7,7 +7,7 @@ use super::{GrantError, HostPattern, HttpText};
 
 /// `scheme://host[:port]` with methods: where requests may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpRule {
+pub(crate) struct HttpRule {
     scheme: Scheme,
     host: HostPattern,
     port: u16,

@@ -22,13 +22,13 @@ use http::Method;
 use report::{Fault, Kind, plural};
 use url::Url;
 
+use denied::quoted;
 pub use denied::{Denied, Layer};
 pub(crate) use folder::Folder;
 pub use host::HostPattern;
 pub(crate) use http_rule::HttpRule;
-pub(crate) use name::is_secret_name;
-use denied::quoted;
 use name::NamePattern;
+pub(crate) use name::is_secret_name;
 pub use repository::RepositoryId;
 use repository::RepositoryPattern;
 

@@ -43,14 +43,18 @@ impl RepositoryId {
     /// # Errors
     /// If there is no repository in it, or a layout's path would leave the workspace.
     pub fn parse(reference: &str) -> Result<Self, GrantError> {
-        match split(reference)? {
-            Self::Registry { host, name } if host.contains('*') || name.contains('*') => {
-                Err(GrantError::new(
-                    format!("`{reference}` is a pattern, not one repository"),
-                    "write the repository out",
-                ))
-            }
-            repository => Ok(repository),
+        let repository = split(reference)?;
+        // A directory may have a star in its name; a repository cannot.
+        let is_pattern = match &repository {
+            Self::Registry { host, name } => host.contains('*') || name.contains('*'),
+            Self::Layout { .. } => false,
+        };
+        match is_pattern {
+            true => Err(GrantError::new(
+                format!("`{reference}` is a pattern, not one repository"),
+                "write the repository out",
+            )),
+            false => Ok(repository),
         }
     }
 }
@@ -105,9 +109,8 @@ impl RepositoryPattern {
 /// Host and name, as `docker` reads a reference: the first part is a host if it has a dot or a colon,
 /// or is `localhost`.
 fn split(text: &str) -> Result<RepositoryId, GrantError> {
-    let refuse = |help: &str| {
-        Err(GrantError::new(format!("`{text}` is not a repository"), help.to_owned()))
-    };
+    let refuse =
+        |help: &str| Err(GrantError::new(format!("`{text}` is not a repository"), help.to_owned()));
     if let Some(path) = text.strip_prefix(LAYOUT) {
         let path = folder::normalize(without_selector(path)).map_err(|problem| {
             GrantError::new(format!("`{text}` is not a layout: {problem}"), folder::HELP)
@@ -129,7 +132,8 @@ fn split(text: &str) -> Result<RepositoryId, GrantError> {
         false => name.to_owned(),
     };
     let host = if is_hub { DOCKER_HUB.to_owned() } else { host };
-    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '*');
+    let is_host =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '*');
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
     let segments_are_names =
         name.split('/').all(|part| !part.is_empty() && part.chars().all(is_name));
@@ -161,7 +165,7 @@ fn matches_host(pattern: &str, host: &str) -> bool {
 }
 
 /// Segment by segment; `**` stands for any number of them. Goes back only to the last `**`.
-fn matches_path(pattern: &str, path: &str) -> bool {
+pub(super) fn matches_path(pattern: &str, path: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('/').collect();
     let path: Vec<&str> = path.split('/').collect();
     let (mut at, mut in_path) = (0, 0);

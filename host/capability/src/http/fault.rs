@@ -29,10 +29,12 @@ pub(super) fn of_client(gate: &Gate, error: reqwest::Error, url: &Url, method: &
         .side(side)
         .cause(format!("{method} {shown}"))
         .caused_by(&error.without_url());
-    match kind {
-        Kind::Failed => fault.help("if the server's certificate is from your own authority, name its file with `--ca-file`"),
-        _ => fault,
+    if kind != Kind::Failed {
+        return fault;
     }
+    fault.help(
+        "if the server's certificate is from your own authority, name its file with `--ca-file`",
+    )
 }
 
 pub(super) fn timed_out(url: &Url, method: &Method) -> Fault {

@@ -177,7 +177,9 @@ fn outgoing_headers(
     }
     let lengths: Vec<&HeaderValue> = outgoing.get_all(header::CONTENT_LENGTH).iter().collect();
     let is_number = |value: &&HeaderValue| {
-        value.to_str().is_ok_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+        value
+            .to_str()
+            .is_ok_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
     };
     match lengths.as_slice() {
         [] => Ok(outgoing),
@@ -222,11 +224,10 @@ impl http_body::Body for Counted {
             }
             Poll::Pending => {
                 let Some(between) = this.between else { return Poll::Pending };
-                let sleep =
-                    this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
+                let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
                 ready!(sleep.as_mut().poll(context));
                 let fault = fault::timed_out(&this.url, &this.method);
-                this.finish(&fault.code.clone());
+                this.finish(&fault.code);
                 return Poll::Ready(Some(Err(Box::new(fault))));
             }
         };
@@ -238,7 +239,7 @@ impl http_body::Body for Counted {
             Some(Err(error)) => {
                 let fault = fault::of_client(&this.gate, error, &this.url, &this.method);
                 let fault = this.gate.call.voice.masked(fault);
-                this.finish(&fault.code.clone());
+                this.finish(&fault.code);
                 Some(Err(Box::new(fault)))
             }
             None => {

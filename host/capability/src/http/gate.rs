@@ -70,8 +70,7 @@ impl Gate {
         url: &Url,
         method: &Method,
     ) -> Result<(), Fault> {
-        address::check(address, reach).map_err(|special| {
-            self.refusal(RefusedAddress { address, special }, url, method)
-        })
+        address::check(address, reach)
+            .map_err(|special| self.refusal(RefusedAddress { address, special }, url, method))
     }
 }

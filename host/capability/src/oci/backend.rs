@@ -43,6 +43,8 @@ pub struct Oci(Arc<Inner>);
 struct Inner {
     client: ClientOptions,
     insecure: BTreeSet<String>,
+    /// Who has certificates of its own speaks TLS, also on this machine.
+    tls: BTreeSet<String>,
     credentials: Arc<RegistryCredentials>,
     workspace: PathBuf,
     remote: Mutex<Option<Remote>>,
@@ -55,20 +57,24 @@ impl Oci {
     /// [`Kind::Invalid`] for a key of `[registries]` that is no registry.
     pub fn new(options: OciOptions) -> Result<Self, Fault> {
         let OciOptions { mut client, registries, docker_configs, secrets, workspace } = options;
-        let mut insecure = BTreeSet::new();
+        let (mut insecure, mut tls) = (BTreeSet::new(), BTreeSet::new());
         let mut parsed = BTreeMap::new();
         for (text, settings) in registries {
-            let host: ::oci::RegistryHost = text.parse().map_err(|error: ::oci::ReferenceError| {
-                Fault::new(Kind::Invalid, error.to_string())
-                    .code("invalid.oci")
-                    .help("write it as `[registries.\"registry.example:5000\"]`")
-            })?;
+            let host: ::oci::RegistryHost =
+                text.parse().map_err(|error: ::oci::ReferenceError| {
+                    Fault::new(Kind::Invalid, error.to_string())
+                        .code("invalid.oci")
+                        .help("write it as `[registries.\"registry.example:5000\"]`")
+                })?;
             if settings.insecure {
                 insecure.insert(host.as_str().to_owned());
             }
             if let Some(path) = &settings.ca {
+                tls.insert(host.as_str().to_owned());
                 let (host, _) = host.as_str().rsplit_once(':').unwrap_or((host.as_str(), ""));
-                client.ca_files.push(CaFile { path: path.clone(), only_for: Some(host.to_owned()) });
+                client
+                    .ca_files
+                    .push(CaFile { path: path.clone(), only_for: Some(host.to_owned()) });
             }
             parsed.insert(host, settings);
         }
@@ -76,7 +82,7 @@ impl Oci {
         let credentials =
             Arc::new(RegistryCredentials { registries: parsed, docker_configs, secrets, docker });
         let remote = Mutex::new(None);
-        Ok(Self(Arc::new(Inner { client, insecure, credentials, workspace, remote })))
+        Ok(Self(Arc::new(Inner { client, insecure, tls, credentials, workspace, remote })))
     }
 
     /// The store at `place`; `id` is the same, as the grant knows it.
@@ -86,7 +92,7 @@ impl Oci {
         id: &RepositoryId,
     ) -> Result<Arc<dyn Store>, Fault> {
         match (place, id) {
-            (Place::Registry(reference), _) => Ok(Arc::new(self.remote()?.repository(reference))),
+            (Place::Registry(reference), _) => Ok(Arc::new(self.remote()?.repository(reference)?)),
             (Place::Layout(_), RepositoryId::Layout { path }) => {
                 let (root, path) = (self.0.workspace.clone(), path.clone());
                 let path = crate::blocking(move || confined(&root, &path)).await?;
@@ -110,7 +116,11 @@ impl Oci {
         let remote = Remote::new(
             ::oci::client::build(&client)?,
             Arc::clone(&self.0.credentials) as Arc<dyn ::oci::Credentials>,
-            RemoteOptions { insecure: self.0.insecure.clone() },
+            RemoteOptions {
+                insecure: self.0.insecure.clone(),
+                tls: self.0.tls.clone(),
+                ..RemoteOptions::default()
+            },
         );
         Ok(slot.insert(remote).clone())
     }

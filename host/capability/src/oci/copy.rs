@@ -11,7 +11,7 @@ use super::{
 };
 use crate::voice::{Unit, Voice};
 
-/// What `windlass:oci/oci.copy` was told.
+/// What `windlass:oci/oci.copy-request` was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyRequest {
     /// Also write it under these tags; none: under its digest alone.
@@ -82,8 +82,7 @@ impl GrantedOci {
             ..CopyOptions::default()
         };
         let bar = Bar::new(self, &selector, target);
-        let copied =
-            ::oci::copy(source.store(), &selector, target.store(), &options, &bar).await?;
+        let copied = ::oci::copy(source.store(), &selector, target.store(), &options, &bar).await?;
         let platforms = match copied.platforms.is_empty() {
             // Nothing had to be read to see that all is there; the caller wants to know all the same.
             true => {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use ::oci::{Credential, Credentials, DockerConfig, RegistryHost, RepositoryName};
 use futures::future::BoxFuture;
-use report::{Fault, Kind, Mask};
+use report::{Fault, Kind, Mask, Side};
 use tokio::sync::OnceCell;
 use url::Host;
 
@@ -109,7 +109,8 @@ impl RegistryCredentials {
             handle.may_go_to(&Host::parse(host).as_ref().map_or(Host::Domain(host), borrow), port)
         };
         // Docker Hub answers under another name than the one that people write.
-        may_go(registry.as_str()).or_else(|denied| may_go(registry.api_host()).map_err(|_| denied))?;
+        may_go(registry.as_str())
+            .or_else(|denied| may_go(registry.api_host()).map_err(|_| denied))?;
         Ok(handle)
     }
 
@@ -117,7 +118,10 @@ impl RegistryCredentials {
         let paths = self.docker_configs.clone();
         crate::blocking(move || {
             let configs = paths.iter().map(|path| DockerConfig::read(path));
-            Ok(configs.collect::<Result<Vec<_>, _>>()?.into())
+            let configs = configs.collect::<Result<Vec<_>, _>>().map_err(|error| {
+                Fault::new(Kind::Invalid, error.to_string()).code("invalid.oci").side(Side::Host)
+            })?;
+            Ok(configs.into())
         })
         .await
     }

@@ -159,11 +159,7 @@ impl Repository {
     ///
     /// # Errors
     /// As [`Self::put_manifest`].
-    pub async fn put_blob(
-        &self,
-        media_type: &str,
-        content: Vec<u8>,
-    ) -> Result<Descriptor, Fault> {
+    pub async fn put_blob(&self, media_type: &str, content: Vec<u8>) -> Result<Descriptor, Fault> {
         let used = self.begin("put blob", "");
         let written = self.put_blob_checked(media_type, content).await;
         let say = |blob: &::oci::Descriptor| (blob.digest.to_string(), Some(blob.size));
@@ -199,11 +195,9 @@ impl Repository {
         let used = self.begin("referrers", digest);
         let artifact_type = artifact_type.map(MediaType::new);
         let found = match self.may(Right::Pull).and_then(|()| parse_digest(digest)) {
-            Ok(digest) => self
-                .store
-                .referrers(&digest, artifact_type.as_ref())
-                .await
-                .map_err(Fault::from),
+            Ok(digest) => {
+                self.store.referrers(&digest, artifact_type.as_ref()).await.map_err(Fault::from)
+            }
             Err(fault) => Err(fault),
         };
         let found =

@@ -60,7 +60,8 @@ impl GrantedSecrets {
     /// A new random secret of `length` characters, 8 to 1024.
     ///
     /// # Errors
-    /// `denied.secrets` if the plugin never asked for secrets; `invalid.secrets` for the length.
+    /// `invalid.secrets` for the length. Needs no grant: what is made here can only be used where
+    /// another grant allows it.
     pub fn generate(&self, length: u32, alphabet: Alphabet) -> Result<SecretHandle, Fault> {
         if !(SHORTEST..=LONGEST).contains(&length) {
             return Err(Fault::new(
@@ -136,11 +137,9 @@ impl GrantedSecrets {
 }
 
 impl Alphabet {
-    fn characters(self) -> Vec<u8> {
+    pub(super) fn characters(self) -> Vec<u8> {
         match self {
-            Self::Alphanumeric => {
-                (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').collect()
-            }
+            Self::Alphanumeric => (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').collect(),
             Self::Hex => (b'0'..=b'9').chain(b'a'..=b'f').collect(),
             Self::Printable => {
                 let mut all = Self::Alphanumeric.characters();

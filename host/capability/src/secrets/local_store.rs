@@ -64,9 +64,12 @@ impl LocalStore {
     pub fn set(&self, name: &str, value: &Secret) -> Result<(), Fault> {
         let path = self.path(name)?;
         if value.expose().len() > LARGEST_SECRET {
-            return Err(Fault::new(Kind::Invalid, format!("the secret `{name}` has more than 64 KiB"))
-                .code("invalid.secrets")
-                .help("store large files where files belong, and their key here"));
+            return Err(Fault::new(
+                Kind::Invalid,
+                format!("the secret `{name}` has more than 64 KiB"),
+            )
+            .code("invalid.secrets")
+            .help("store large files where files belong, and their key here"));
         }
         let unwritable = |error: io::Error| {
             Fault::new(Kind::Failed, format!("the secret `{name}` could not be stored"))
@@ -76,9 +79,8 @@ impl LocalStore {
         };
         make_private_directory(&self.paths.directory).map_err(unwritable)?;
         let identity = self.identity_or_new()?;
-        let encrypted = age::encrypt(&identity.to_public(), value.expose()).map_err(|error| {
-            unwritable(io::Error::other(error.to_string()))
-        })?;
+        let encrypted = age::encrypt(&identity.to_public(), value.expose())
+            .map_err(|error| unwritable(io::Error::other(error.to_string())))?;
         replace(&self.paths.directory, &path, &encrypted).map_err(unwritable)
     }
 
@@ -256,8 +258,7 @@ fn make_private_directory(directory: &Path) -> io::Result<()> {
 fn sync_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
-        let directory =
-            if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         fs_err::File::open(directory)?.sync_all()
     }
     #[cfg(not(unix))]

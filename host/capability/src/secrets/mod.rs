@@ -151,9 +151,8 @@ impl Secrets {
             .code("unauthorized.secrets");
         match near {
             Some(near) => fault.help(format!("did you mean `{near}`?")),
-            None => fault.help(format!(
-                "declare it: [secrets] {name} = {{ from = \"env\", name = \"…\" }}"
-            )),
+            None => fault
+                .help(format!("declare it: [secrets] {name} = {{ from = \"env\", name = \"…\" }}")),
         }
     }
 }

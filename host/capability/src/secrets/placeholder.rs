@@ -63,12 +63,7 @@ impl Placeholders {
                 .is_some_and(|decoded| holds(&decoded))
     }
 
-    fn fill_plain(
-        &self,
-        text: &[u8],
-        host: &Host<&str>,
-        port: u16,
-    ) -> Option<Zeroizing<Vec<u8>>> {
+    fn fill_plain(&self, text: &[u8], host: &Host<&str>, port: u16) -> Option<Zeroizing<Vec<u8>>> {
         let known = self.lock();
         let mut filled: Option<Zeroizing<Vec<u8>>> = None;
         let mut rest = text;

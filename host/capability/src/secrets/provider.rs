@@ -29,7 +29,7 @@ pub trait SecretProvider: Send + Sync {
 /// How one environment variable is looked up; the only room that knows the environment hands it in.
 pub type Lookup = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
-/// `from = "env"`.
+/// `from = "env"`: the value as it is, line ends included.
 pub struct EnvProvider(Lookup);
 
 /// `from = "file"`: paths relative to the pipeline file.

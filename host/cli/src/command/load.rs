@@ -36,7 +36,10 @@ pub(super) async fn load(file: &Path, settings: &Settings) -> Result<Loaded, Fai
     let uses = pipeline
         .uses()
         .into_iter()
-        .map(|(uses, sha256)| Use { uses: uses.to_owned(), sha256: sha256.map(str::to_owned) })
+        .map(|(uses, sha256)| Use {
+            uses: uses.value.clone(),
+            sha256: sha256.map(|sha256| sha256.value.clone()),
+        })
         .collect();
     let note = |text: String| {
         if !settings.quiet {
@@ -61,7 +64,7 @@ impl Loaded {
                 (name.clone(), InputText { text: text.clone(), origin })
             })
             .collect();
-        let given = pipeline::Given { inputs };
+        let given = pipeline::Given { inputs, ..pipeline::Given::default() };
         let plan = pipeline::plan(&self.pipeline, &given, &self.plugins).map_err(Failure::File)?;
         if !settings.quiet {
             crate::ui::show_diagnostics(&plan.warnings, settings.style);

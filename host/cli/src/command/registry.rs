@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oci::{Access, AccessLog, ServeOptions};
 use report::{Fault, Kind};
 use tokio::net::TcpListener;
 
@@ -10,10 +11,11 @@ use crate::args::Registry;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
+use crate::ui;
 
 pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<Exit, Failure> {
     let Registry::Serve { root, listen, access_log } = command;
-    let registry = oci::LayoutRegistry::open(&root).map_err(Fault::from)?;
+    let registry = oci::LayoutRegistry::new(&root);
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Fault::new(Kind::Failed, format!("cannot listen on {listen}"))
             .cause(error)
@@ -24,10 +26,12 @@ pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<E
     if !settings.quiet {
         anstream::eprintln!("serving {}; Ctrl-C ends it", root.display());
     }
-    let log: Option<Arc<dyn oci::AccessLog>> = access_log.then(|| Arc::new(Lines) as Arc<dyn oci::AccessLog>);
+    let log = access_log.then(|| Arc::new(Lines) as Arc<dyn AccessLog>);
     let served = Signals::watch(async |signals| {
         let stop = signals.stop.clone();
-        oci::serve(listener, Arc::new(registry), log, async move { stop.cancelled().await }).await
+        let options = ServeOptions { log };
+        let stopped = async move { stop.cancelled().await };
+        oci::serve_with(listener, Arc::new(registry), options, stopped).await
     })
     .await;
     match served {
@@ -41,8 +45,9 @@ pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<E
 /// Requests as lines on standard error.
 struct Lines;
 
-impl oci::AccessLog for Lines {
-    fn request(&self, method: &str, path: &str, status: u16) {
-        anstream::eprintln!("{method} {path} {status}");
+impl AccessLog for Lines {
+    fn record(&self, access: &Access<'_>) {
+        let Access { method, target, status, elapsed } = access;
+        anstream::eprintln!("{method} {target} {} {}", status.as_u16(), ui::took(*elapsed));
     }
 }

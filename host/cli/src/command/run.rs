@@ -56,7 +56,7 @@ fn options(arguments: &Run, plan: &Plan) -> Result<Options, Failure> {
     let jobs = arguments.jobs.map_or(cores.max(FEWEST_JOBS), usize::from);
     let mut options = Options::new(wiring::run_id(&SystemClock));
     options.jobs = NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN);
-    if arguments.keep_going || !plan.fail_fast {
+    if arguments.keep_going {
         options.on_failure = OnFailure::KeepGoing;
     }
     if let Some(only) = &arguments.only {
@@ -78,7 +78,8 @@ fn options(arguments: &Run, plan: &Plan) -> Result<Options, Failure> {
 fn explain(plan: &Plan, result: &RunResult, settings: &Settings) {
     for step in &result.record.steps {
         for instance in &step.instances {
-            let Some(fault) = instance.fault() else { continue };
+            let fault = instance.end.as_ref().and_then(|end| end.fault.as_ref());
+            let Some(fault) = fault else { continue };
             let word = match fault.kind {
                 Kind::Cancelled => continue,
                 Kind::Denied => "was denied",

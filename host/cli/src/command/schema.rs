@@ -13,6 +13,7 @@ pub(super) async fn schema(arguments: Schema, settings: &Settings) -> Result<Exi
     };
     let loaded = load::load(&file, settings).await?;
     let plugins = loaded.plugins.inputs_schemas();
+    let plugins: Vec<_> = plugins.iter().map(|(uses, inputs)| (uses.as_str(), inputs)).collect();
     print_json(&pipeline::merge_plugins(schema, &plugins))?;
     Ok(Exit::Ok)
 }

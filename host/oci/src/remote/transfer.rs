@@ -13,7 +13,7 @@ use url::Url;
 use super::auth::{Action, Scope};
 use super::error::Problem;
 use super::request::{Ask, error, failure, read_limited};
-use super::{RemoteRepository, page};
+use super::{RemoteRepository, page, resume};
 use crate::manifest::too_large;
 use crate::{
     BlobSource, BlobStream, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType,
@@ -186,7 +186,10 @@ impl RemoteRepository {
         let ask = self.ask(Method::GET, self.url(&format!("blobs/{}", blob.digest))?, Action::Pull);
         let response = self.send(&ask).await?;
         match response.status() {
-            StatusCode::OK => Ok(body(ask, response).verified(blob, &self.place())),
+            StatusCode::OK => {
+                let whole = resume::stream(self.clone(), blob.clone(), body(ask, response));
+                Ok(whole.verified(blob, &self.place()))
+            }
             StatusCode::NOT_FOUND => Err(self.not_found(format!("blob {}", blob.digest))),
             _ => Err(failure(&ask.method, &ask.url, response).await.into()),
         }

@@ -6,8 +6,8 @@ use crate::at::At;
 use crate::parse::check;
 use crate::reader::{Item, Reader, Table, span};
 use crate::schema::{
-    GrantSpec, HttpEntry, MatrixSpec, MatrixTable, OciSpec, RetrySpec, SecretsSpec, StepEntry, Tree,
-    WorkspaceSpec,
+    GrantSpec, HttpEntry, MatrixSpec, MatrixTable, OciSpec, RetrySpec, SecretsSpec, StepEntry,
+    Tree, WorkspaceSpec,
 };
 use crate::{limits, problem};
 
@@ -34,10 +34,7 @@ pub(crate) const SECRETS: &[&str] = &["use", "reveal", "write"];
 pub(crate) const OCI: &[&str] = &["pull", "push", "delete"];
 pub(crate) const WORKSPACE: &[&str] = &["read", "write"];
 
-pub(crate) fn read_steps<'a>(
-    reader: &'a Reader<'a>,
-    item: Option<&'a Item<'a>>,
-) -> Vec<StepEntry> {
+pub(crate) fn read_steps<'a>(reader: &'a Reader<'a>, item: Option<&'a Item<'a>>) -> Vec<StepEntry> {
     let Some(item) = item else { return Vec::new() };
     if item.get_ref().is_table() {
         reader.report(problem::single_step(reader.source, span(item)));
@@ -92,9 +89,10 @@ fn read_retry<'a>(reader: &'a Reader<'a>, table: &Table<'a>) -> RetrySpec {
         is_sane
     });
     let words: Vec<(&str, Kind)> = Kind::ALL.iter().map(|&kind| (kind.as_str(), kind)).collect();
-    let on = table.item("on").and_then(|item| reader.items(item, "`on`")).map(|items| {
-        items.iter().filter_map(|item| reader.word(item, "`on`", &words)).collect()
-    });
+    let on = table
+        .item("on")
+        .and_then(|item| reader.items(item, "`on`"))
+        .map(|items| items.iter().filter_map(|item| reader.word(item, "`on`", &words)).collect());
     RetrySpec { attempts, on, backoff: table.duration("backoff") }
 }
 
@@ -140,20 +138,23 @@ fn read_grant<'a>(reader: &'a Reader<'a>, item: &'a Item<'a>) -> Option<At<Grant
     let table = reader.open(item, "`[step.grant]`", GRANT)?;
     let http = table.item("http").and_then(|item| reader.items(item, "`http`"));
     let grant = GrantSpec {
-        http: http
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|item| read_http(reader, item))
-            .collect(),
+        http: http.unwrap_or_default().iter().filter_map(|item| read_http(reader, item)).collect(),
         secrets: table.item("secrets").map(|item| read_secrets(reader, item)).unwrap_or_default(),
         oci: table
             .table("oci", "`oci`", OCI)
-            .map(|oci| OciSpec { pull: list(&oci, "pull"), push: list(&oci, "push"), delete: list(&oci, "delete") })
+            .map(|oci| OciSpec {
+                pull: list(&oci, "pull"),
+                push: list(&oci, "push"),
+                delete: list(&oci, "delete"),
+            })
             .unwrap_or_default(),
         state: table.boolean("state"),
         workspace: table
             .table("workspace", "`workspace`", WORKSPACE)
-            .map(|folders| WorkspaceSpec { read: list(&folders, "read"), write: list(&folders, "write") })
+            .map(|folders| WorkspaceSpec {
+                read: list(&folders, "read"),
+                write: list(&folders, "write"),
+            })
             .unwrap_or_default(),
     };
     Some(At::new(grant, span(item)))

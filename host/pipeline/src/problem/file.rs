@@ -1,10 +1,10 @@
 //! Problems of the file as text and of its shape.
 
-use report::{Diagnostic, Source, Span, plural};
+use report::{Diagnostic, Source, Span};
 
 use crate::at::At;
 use crate::name::NameError;
-use crate::problem::suggest;
+use crate::problem::{choose, suggest};
 use crate::unit::{UnitError, format_size};
 use crate::{limits, schema};
 
@@ -99,7 +99,7 @@ pub(crate) fn unknown_word(
     let found = crate::template::shorten(&text.value);
     Diagnostic::error(format!("{what} cannot be `{found}`"))
         .at(source, text.span, "")
-        .maybe_help(suggest(&text.value, known.iter().copied()))
+        .maybe_help(choose(&text.value, known))
 }
 
 pub(crate) fn string_too_long(source: &Source, span: Span, what: &str, found: usize) -> Diagnostic {
@@ -123,12 +123,17 @@ pub(crate) fn too_many(
     found: usize,
     limit: usize,
 ) -> Diagnostic {
-    Diagnostic::error(format!("`{what}` has {}, more than {limit}", plural(found, "entry").replace("entrys", "entries")))
+    Diagnostic::error(format!("`{what}` has {found} entries, more than {limit}"))
         .at(source, Span::new(span.start, span.start), "")
         .help("split the pipeline into several files")
 }
 
-pub(crate) fn bad_name(source: &Source, name: &At<String>, what: &str, error: &NameError) -> Diagnostic {
+pub(crate) fn bad_name(
+    source: &Source,
+    name: &At<String>,
+    what: &str,
+    error: &NameError,
+) -> Diagnostic {
     let found = crate::template::shorten(&name.value);
     let help = error.suggestion.as_ref().map(|suggestion| format!("call it `{suggestion}`"));
     Diagnostic::error(format!("`{found}` cannot be {what}"))

@@ -3,13 +3,15 @@
 use report::{Diagnostic, Source, Span, closest, plural};
 
 use crate::plan::InputText;
-use crate::problem::suggest;
+use crate::problem::choose;
 use crate::template::shorten;
 
 pub(crate) fn unknown_given_input(name: &str, given: &InputText, known: &[&str]) -> Diagnostic {
     let help = match closest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => format!("declare it: `[inputs] {name} = {{ type = \"string\" }}`"),
+        None if known.is_empty() => {
+            format!("declare it: `[inputs] {name} = {{ type = \"string\" }}`")
+        }
         None => format!("the pipeline has {}", report::and_list(known)),
     };
     Diagnostic::error(format!("the pipeline has no input `{name}`"))
@@ -61,7 +63,7 @@ pub(crate) fn not_a_choice(
     let known: Vec<&str> = choices.iter().map(String::as_str).collect();
     Diagnostic::error(format!("the input `{name}` cannot be `{}`", shorten(found)))
         .at(source, span, format!("{} allowed", plural(known.len(), "value")))
-        .maybe_help(suggest(found, known.iter().copied()))
+        .maybe_help(choose(found, &known))
         .note(format!("given by {origin}"))
 }
 
@@ -73,10 +75,13 @@ pub(crate) fn pattern_mismatch(
     pattern: &str,
     origin: &str,
 ) -> Diagnostic {
-    Diagnostic::error(format!("the input `{name}` is `{}`, which its `pattern` refuses", shorten(found)))
-        .at(source, span, "")
-        .help(format!("give a value that matches `{pattern}`"))
-        .note(format!("given by {origin}"))
+    Diagnostic::error(format!(
+        "the input `{name}` is `{}`, which its `pattern` refuses",
+        shorten(found)
+    ))
+    .at(source, span, "")
+    .help(format!("give a value that matches `{pattern}`"))
+    .note(format!("given by {origin}"))
 }
 
 pub(crate) fn bad_pattern(source: &Source, span: Span, pattern: &str) -> Diagnostic {

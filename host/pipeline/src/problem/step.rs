@@ -28,9 +28,12 @@ pub(crate) fn unknown_only(name: &str, known: &[&str]) -> Diagnostic {
 }
 
 pub(crate) fn unknown_need(source: &Source, need: &At<String>, known: &[&str]) -> Diagnostic {
-    Diagnostic::error(format!("`needs` names the step `{}`, which does not exist", shorten(&need.value)))
-        .at(source, need.span, "no such step")
-        .maybe_help(suggest(&need.value, known.iter().copied()))
+    Diagnostic::error(format!(
+        "`needs` names the step `{}`, which does not exist",
+        shorten(&need.value)
+    ))
+    .at(source, need.span, "no such step")
+    .maybe_help(suggest(&need.value, known.iter().copied()))
 }
 
 pub(crate) fn needs_itself(source: &Source, span: Span, step: &str) -> Diagnostic {
@@ -52,7 +55,11 @@ pub(crate) fn cycle(source: &Source, path: &[(String, Span, &'static str)]) -> D
     problem.help("remove one of these, so that one of the steps can be first")
 }
 
-pub(crate) fn unknown_plugin(source: &Source, uses: &At<String>, error: &CatalogError) -> Diagnostic {
+pub(crate) fn unknown_plugin(
+    source: &Source,
+    uses: &At<String>,
+    error: &CatalogError,
+) -> Diagnostic {
     let near = closest(&uses.value, error.known.iter().map(String::as_str));
     let help = match (near, &error.help) {
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
@@ -65,9 +72,12 @@ pub(crate) fn unknown_plugin(source: &Source, uses: &At<String>, error: &Catalog
 }
 
 pub(crate) fn plugin_over_http(source: &Source, uses: &At<String>) -> Diagnostic {
-    Diagnostic::error("a plugin is never fetched over plain `http`")
-        .at(source, uses.span, "")
-        .help(format!("write `uses = \"{}\"` and its `sha256`", uses.value.replacen("http:", "https:", 1)))
+    Diagnostic::error("a plugin is never fetched over plain `http`").at(source, uses.span, "").help(
+        format!(
+            "write `uses = \"{}\"` and its `sha256`",
+            uses.value.replacen("http:", "https:", 1)
+        ),
+    )
 }
 
 pub(crate) fn missing_sha256(source: &Source, uses: &At<String>) -> Diagnostic {
@@ -160,7 +170,10 @@ pub(crate) fn matrix_not_a_list(source: &Source, span: Span, found: &str) -> Dia
 }
 
 pub(crate) fn unknown_excluded(source: &Source, name: &At<String>, known: &[&str]) -> Diagnostic {
-    Diagnostic::error(format!("`exclude` names the variable `{}`, which the matrix does not have", name.value))
-        .at(source, name.span, "")
-        .maybe_help(suggest(&name.value, known.iter().copied()))
+    Diagnostic::error(format!(
+        "`exclude` names the variable `{}`, which the matrix does not have",
+        name.value
+    ))
+    .at(source, name.span, "")
+    .maybe_help(suggest(&name.value, known.iter().copied()))
 }

@@ -26,12 +26,20 @@ pub(crate) fn secret_needs_key(
     } else {
         format!("name = \"{}\"", secret.value.to_ascii_uppercase().replace('-', "_"))
     };
-    Diagnostic::error(format!("the secret `{}` is from `{provider}` and needs a `{key}`", secret.value))
-        .at(source, secret.span, "")
-        .help(format!("add `{example}`"))
+    Diagnostic::error(format!(
+        "the secret `{}` is from `{provider}` and needs a `{key}`",
+        secret.value
+    ))
+    .at(source, secret.span, "")
+    .help(format!("add `{example}`"))
 }
 
-pub(crate) fn secret_key_unused(source: &Source, span: Span, key: &str, provider: &str) -> Diagnostic {
+pub(crate) fn secret_key_unused(
+    source: &Source,
+    span: Span,
+    key: &str,
+    provider: &str,
+) -> Diagnostic {
     Diagnostic::error(format!("`{key}` means nothing for a secret from `{provider}`"))
         .at(source, span, "")
         .help(format!("remove `{key}`, or change `from`"))
@@ -122,7 +130,7 @@ pub(crate) fn granted_method(source: &Source, method: &At<String>, known: &[&str
     let found = &method.value;
     Diagnostic::error(format!("`{found}` is not a method of HTTP"))
         .at(source, method.span, "")
-        .maybe_help(crate::problem::suggest(found, known.iter().copied()))
+        .maybe_help(crate::problem::choose(found, known))
 }
 
 pub(crate) fn single_step(source: &Source, span: Span) -> Diagnostic {

@@ -2,15 +2,18 @@
 
 use report::{Diagnostic, Source, Span};
 
-use crate::problem::suggest;
+use crate::problem::{choose, suggest};
 use crate::template::shorten;
 
 pub(crate) fn bad_template(source: &Source, span: Span, what: &str, reason: &str) -> Diagnostic {
-    Diagnostic::error(format!("this is not {what}: {reason}"))
-        .at(source, span, "")
-        .maybe_help(reason.contains("tag `").then_some(
-            "templates have `if`, `for`, `set`, `with` and `filter`; there is nothing to include",
-        ))
+    let help = if what == "a condition" {
+        Some("write an expression, such as `steps.build.outputs.changed`, without `{{ }}`")
+    } else if reason.contains("unknown statement") {
+        Some("templates have `if`, `for`, `set`, `with` and `filter`; there is nothing to include")
+    } else {
+        None
+    };
+    Diagnostic::error(format!("this is not {what}: {reason}")).at(source, span, "").maybe_help(help)
 }
 
 pub(crate) fn unknown_name(source: &Source, span: Span, name: &str, known: &[&str]) -> Diagnostic {
@@ -19,12 +22,16 @@ pub(crate) fn unknown_name(source: &Source, span: Span, name: &str, known: &[&st
         .maybe_help(suggest(name, known.iter().copied()))
 }
 
+/// `what` is `filter` or `test`.
 pub(crate) fn unknown_filter(source: &Source, span: Span, what: &str, name: &str) -> Diagnostic {
+    let examples = if what == "filter" {
+        "`default`, `join` and `replace`"
+    } else {
+        "`defined`, `none` and `startingwith`"
+    };
     Diagnostic::error(format!("templates have no {what} `{}`", shorten(name)))
         .at(source, span, "")
-        .help(format!("{what}s are those of minijinja, such as `default`, `join` and `replace`")
-            .replace("tests are those of minijinja, such as `default`, `join` and `replace`",
-                     "tests are those of minijinja, such as `defined`, `none` and `startingwith`"))
+        .help(format!("{what}s are those of minijinja, such as {examples}"))
 }
 
 pub(crate) fn unknown_step(source: &Source, span: Span, name: &str, known: &[&str]) -> Diagnostic {
@@ -52,7 +59,12 @@ pub(crate) fn computed_step(source: &Source, span: Span) -> Diagnostic {
         .help("name the step, `steps.build.outputs.digest`: the order of steps depends on it")
 }
 
-pub(crate) fn unknown_step_field(source: &Source, span: Span, step: &str, field: &str) -> Diagnostic {
+pub(crate) fn unknown_step_field(
+    source: &Source,
+    span: Span,
+    step: &str,
+    field: &str,
+) -> Diagnostic {
     Diagnostic::error(format!("a step has no `{}`", shorten(field)))
         .at(source, span, "undefined")
         .help(format!("write `steps[\"{step}\"].outputs.{field}` for an output, or `.outcome`"))
@@ -94,10 +106,15 @@ pub(crate) fn secret_in_template(source: &Source, span: Span, name: Option<&str>
 pub(crate) fn unknown_run_field(source: &Source, span: Span, field: &str) -> Diagnostic {
     Diagnostic::error(format!("a run has no `{}`", shorten(field)))
         .at(source, span, "undefined")
-        .maybe_help(suggest(field, ["id", "date"]))
+        .maybe_help(choose(field, &["id", "date"]))
 }
 
-pub(crate) fn unknown_variable(source: &Source, span: Span, name: &str, known: &[&str]) -> Diagnostic {
+pub(crate) fn unknown_variable(
+    source: &Source,
+    span: Span,
+    name: &str,
+    known: &[&str],
+) -> Diagnostic {
     Diagnostic::error(format!("the matrix has no variable `{}`", shorten(name)))
         .at(source, span, "undefined")
         .maybe_help(suggest(name, known.iter().copied()))

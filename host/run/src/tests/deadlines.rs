@@ -108,8 +108,7 @@ async fn who_cancels_drops_what_runs_and_what_always_runs_runs() {
         after(1_000).await;
         stop.request();
     };
-    let account =
-        run_until(&plan(HANGS_WITH_CLEANUP), &options(), stop.clone(), meanwhile).await;
+    let account = run_until(&plan(HANGS_WITH_CLEANUP), &options(), stop.clone(), meanwhile).await;
     assert_data_eq!(
         account.text(),
         str![[r#"
@@ -136,8 +135,7 @@ async fn who_cancels_twice_ends_the_run_at_once() {
         after(500).await;
         stop.request();
     };
-    let account =
-        run_until(&plan(HANGS_WITH_CLEANUP), &options(), stop.clone(), meanwhile).await;
+    let account = run_until(&plan(HANGS_WITH_CLEANUP), &options(), stop.clone(), meanwhile).await;
     assert_data_eq!(
         account.text(),
         str![[r#"
@@ -163,8 +161,7 @@ async fn two_requests_in_one_moment_end_the_run_at_once_and_begin_nothing() {
         stop.request();
         stop.request();
     };
-    let account =
-        run_until(&plan(HANGS_WITH_CLEANUP), &options(), stop.clone(), meanwhile).await;
+    let account = run_until(&plan(HANGS_WITH_CLEANUP), &options(), stop.clone(), meanwhile).await;
     assert_eq!(account.outcomes(), ["hangs cancelled", "never cancelled", "cleanup cancelled"]);
     assert_eq!(account.result.record.elapsed_ms, 1_000);
 }

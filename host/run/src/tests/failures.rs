@@ -56,8 +56,13 @@ async fn after_a_failure_nothing_begins_but_what_runs_ends_and_what_always_runs_
 #[tokio::test(start_paused = true)]
 async fn who_keeps_going_loses_only_what_needs_the_failure() {
     let keep_going = Options { on_failure: OnFailure::KeepGoing, ..options() };
-    let expected =
-        ["bad failed", "beside succeeded", "after-bad skipped", "after-beside succeeded", "cleanup succeeded"];
+    let expected = [
+        "bad failed",
+        "beside succeeded",
+        "after-bad skipped",
+        "after-beside succeeded",
+        "cleanup succeeded",
+    ];
     let account = run(&plan(SIDE_BY_SIDE), &keep_going).await;
     assert_eq!(account.outcomes(), expected);
     let planned = plan_with("fail-fast = false", SIDE_BY_SIDE);
@@ -187,7 +192,7 @@ async fn a_runner_that_panics_fails_its_step_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_output_that_is_not_there_fails_the_step_before_it_begins() {
+async fn a_template_that_cannot_be_rendered_fails_the_step_before_it_begins() {
     let plan = plan(
         r#"
         [[step]]
@@ -196,7 +201,7 @@ async fn an_output_that_is_not_there_fails_the_step_before_it_begins() {
         [[step]]
         id = "b"
         always = true
-        with = { echo = "{{ steps.a.outputs.echo }}" }
+        with = { echo = "{{ steps.a.outputs.echo.deep }}" }
         [[step]]
         id = "c"
         needs = []

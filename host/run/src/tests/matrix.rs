@@ -43,7 +43,10 @@ async fn a_matrix_runs_side_by_side_and_its_outputs_are_lists() {
 
 "#]]
     );
-    assert_eq!(outputs(&account, "join")["echo"], json!(["amd64-1", "amd64-2", "arm64-1", "arm64-2"]));
+    assert_eq!(
+        outputs(&account, "join")["echo"],
+        json!(["amd64-1", "amd64-2", "arm64-1", "arm64-2"])
+    );
 }
 
 #[tokio::test(start_paused = true)]

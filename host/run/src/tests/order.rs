@@ -55,7 +55,8 @@ async fn a_step_begins_when_its_needs_have_finished_and_not_before() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_jobs_run_at_once_and_ready_steps_begin_in_the_order_of_the_plan() {
-    let step = |id: &str| format!("[[step]]\nid = \"{id}\"\nneeds = []\nwith = {{ takes-ms = 100 }}\n");
+    let step =
+        |id: &str| format!("[[step]]\nid = \"{id}\"\nneeds = []\nwith = {{ takes-ms = 100 }}\n");
     let plan = plan(&["a", "b", "c", "d", "e"].map(step).concat());
     let two = Options { jobs: NonZeroUsize::new(2).unwrap(), ..options() };
     assert_data_eq!(
@@ -212,8 +213,8 @@ async fn an_output_that_only_leaves_out_is_named() {
     assert_data_eq!(
         format!("{fault}\n{}\n", fault.help.as_deref().unwrap()),
         str![[r#"
-undefined value: `steps.a` is undefined (in <expression>:1): only `b` runs, so there are no outputs of `a`
-leave out `--only`, or write the value into the file in place of the output
+`b` uses outputs of `a`, which `--only` leaves out
+leave out `--only`, or write the values into the file in place of the outputs
 
 "#]]
     );

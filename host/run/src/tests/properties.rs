@@ -31,14 +31,15 @@ impl Shape {
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    let step = (prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..50_u64, 0..8, 0..8, 0..4);
+    let step =
+        (prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..50_u64, 0..8, 0..8, 0..4);
     prop::collection::vec(step, 1..24).prop_map(|steps| {
-        let step = |(place, (needs, takes, fails, always, grouped)): (usize, (Vec<prop::sample::Index>, _, _, _, _))| {
-            let mut needs: Vec<usize> = needs
-                .iter()
-                .filter(|_| place > 0)
-                .map(|need| need.index(place))
-                .collect();
+        let step = |(place, (needs, takes, fails, always, grouped)): (
+            usize,
+            (Vec<prop::sample::Index>, _, _, _, _),
+        )| {
+            let mut needs: Vec<usize> =
+                needs.iter().filter(|_| place > 0).map(|need| need.index(place)).collect();
             needs.sort_unstable();
             needs.dedup();
             (needs, takes, fails == 0, always == 0, grouped == 0)

@@ -13,8 +13,9 @@ use snapbox::{assert_data_eq, str};
 
 use super::{Fake, options, plan, run, run_with};
 use crate::{
-    Engine, Event, EventKind, EventLog, EventSink, FixedClock, LedgerLine, Level, RunRecord, Status,
-    StepCall, StepOutcome, StepReporter, StepRunner, Stop, Timestamp, Unit, execute, ndjson,
+    Engine, Event, EventKind, EventLog, EventSink, FixedClock, LedgerLine, Level, RunRecord,
+    Status, StepCall, StepOutcome, StepReporter, StepRunner, Stop, Timestamp, Unit, execute,
+    ndjson,
 };
 
 /// Says one of everything.
@@ -222,7 +223,9 @@ fn read_error(text: &str) -> String {
 fn a_stream_of_a_later_version_is_refused_with_what_can_read_it() {
     assert_data_eq!(
         read_error(r#"{"format":"windlass-events","version":2,"writer":"3.1.0","new":[]}"#),
-        str!["the event stream has version 2, this is windlass 0.1.0 which reads versions up to 1; read it with windlass 3.1.0 or later, which wrote it"]
+        str![
+            "the event stream has version 2, this is windlass 0.1.0 which reads versions up to 1; read it with windlass 3.1.0 or later, which wrote it"
+        ]
     );
 }
 
@@ -291,10 +294,14 @@ async fn a_full_disk_stops_the_writing_and_not_the_run() {
 /// Runs with a real pool of threads: steps side by side are tasks there.
 #[test]
 fn steps_run_on_many_threads_too() {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let steps: String =
-        (0..50).map(|i| format!("[[step]]\nid = \"s{i}\"\nneeds = []\nwith = {{ echo = {i} }}\n")).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let steps: String = (0..50)
+        .map(|i| format!("[[step]]\nid = \"s{i}\"\nneeds = []\nwith = {{ echo = {i} }}\n"))
+        .collect();
     let plan = plan(&steps);
     let account = runtime.block_on(run_with(
         Arc::new(Fake),

@@ -33,3 +33,5 @@ fn answer<T>(result: Result<T, Fault>) -> Answer<T> {
 }
 
 impl errors::Host for StepState {}
+
+impl crate::bindings::windlass::step::types::Host for StepState {}

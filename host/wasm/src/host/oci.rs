@@ -8,8 +8,8 @@ use super::{Answer, answer};
 use crate::bindings::windlass::oci::oci as wit;
 use crate::state::StepState;
 
-/// A copy that is being described; what `windlass:oci/oci.copy` holds.
-pub struct PendingCopy {
+/// A copy that is being described; what `windlass:oci/oci.copy-request` holds.
+pub(crate) struct PendingCopy {
     source: Repository,
     selector: String,
     target: Repository,
@@ -32,7 +32,7 @@ impl wit::HostRepository for StepState {
             push: access.contains(wit::Access::PUSH),
             delete: access.contains(wit::Access::DELETE),
         };
-        match self.granted.oci.open(&reference, access) {
+        match self.granted.oci.open(&reference, access).await {
             Ok(repository) => answer(Ok(self.table.push(repository)?)),
             Err(fault) => answer(Err(fault)),
         }
@@ -140,7 +140,7 @@ impl wit::HostBlob for StepState {
     }
 }
 
-impl wit::HostCopy for StepState {
+impl wit::HostCopyRequest for StepState {
     async fn new(
         &mut self,
         source: Resource<Repository>,
@@ -184,7 +184,7 @@ impl wit::HostCopy for StepState {
         }
         let (source, target) = (request.source.clone(), request.target.clone());
         let (selector, options) = (request.selector.clone(), request.options.clone());
-        match self.granted.oci.copy(&source, &selector, &target, options).await {
+        match self.granted.oci.copy(&source, &selector, &target, &options).await {
             Ok(copied) => answer(Ok(self.table.push(copied)?)),
             Err(fault) => answer(Err(fault)),
         }

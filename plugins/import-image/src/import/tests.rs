@@ -213,7 +213,9 @@ fn requests_follow_from_the_inputs() {
         for request in inputs::requests() {
             let template = request.value().trim_start_matches("{{").trim_end_matches("}}");
             let expression = environment.compile_expression(template.trim()).expect("it parses");
-            let value = expression.eval(context! { inputs => minijinja::value::Serde(&inputs) }).expect("a value");
+            let value = expression
+                .eval(context! { inputs => minijinja::value::Serde(&inputs) })
+                .expect("a value");
             match value.as_str() {
                 Some(value) => asked.push((request.capability().to_owned(), value.to_owned())),
                 None if value.is_none() => {}

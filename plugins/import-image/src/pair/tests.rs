@@ -19,7 +19,9 @@ fn check(sources: &[&str], targets: &[&str], expect: &[(&str, &[&str])]) {
     let pairs = pair(&inputs(sources, targets)).expect("they pair up");
     let pairs: Vec<(String, Vec<String>)> = pairs
         .iter()
-        .map(|pair| (pair.source.clone(), pair.targets.iter().map(super::Target::reference).collect()))
+        .map(|pair| {
+            (pair.source.clone(), pair.targets.iter().map(super::Target::reference).collect())
+        })
         .collect();
     let expect: Vec<(String, Vec<String>)> = expect
         .iter()

@@ -126,5 +126,6 @@ fn comma(index: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Writes `text` as a JSON string.
 fn quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str(&serde_json::Value::from(text).to_string())
+    let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
+    f.write_str(&quoted)
 }

@@ -56,7 +56,6 @@ impl Step for Bad {
     type Inputs = Failure;
     type Outputs = Said;
 
-    #[expect(clippy::exit, reason = "a guest that ends itself is a case of its own")]
     fn run(failure: Failure, context: &Context) -> Result<Outcome<Said>> {
         match failure.act {
             Act::FailAtFirst if context.attempt > failure.until => {

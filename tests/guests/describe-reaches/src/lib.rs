@@ -3,7 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "to reach for what is not there is the point")]
 
 use windlass_plugin::schema::Empty;
-use windlass_plugin::{Context, Outcome, Request, Result, Step, http, log, secrets, state, workspace};
+use windlass_plugin::{
+    Context, Outcome, Request, Result, Step, http, log, secrets, state, workspace,
+};
 
 /// The step; its requests are where it reaches.
 pub struct Reaches;
@@ -22,9 +24,16 @@ impl Step for Reaches {
             told("state", state::get("key")),
             told("workspace", workspace::read("Cargo.toml")),
             told("file", std::fs::read("/etc/passwd").map_err(Into::into)),
-            told("env", std::env::var("PATH").map_err(|_| windlass_plugin::Error::new("unset", ""))),
+            told(
+                "env",
+                std::env::var("PATH").map_err(|_| windlass_plugin::Error::new("unset", "")),
+            ),
         ];
-        got.iter().map(|(what, why)| Request::new("http", "https://example.org", &format!("{what}: {why}"))).collect()
+        got.iter()
+            .map(|(what, why)| {
+                Request::new("http", "https://example.org", &format!("{what}: {why}"))
+            })
+            .collect()
     }
 
     fn run(_: Empty, _: &Context) -> Result<Outcome<Empty>> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use windlass_plugin::http::{Encoding, Redirects, Request, Response};
 use windlass_plugin::secrets::{self, Secret};
-use windlass_plugin::{Context, Inputs, Outcome, Result, Schema, Step};
+use windlass_plugin::{Context, Inputs, Outcome, Request as Asked, Result, Schema, Step};
 
 /// Which way out.
 #[derive(Default, Deserialize, Serialize, Schema)]
@@ -76,6 +76,14 @@ impl Step for Fetch {
     const SUMMARY: &'static str = "asks for a URL";
     type Inputs = Ask;
     type Outputs = Map<String, Value>;
+
+    fn requests() -> Vec<Asked> {
+        vec![
+            Asked::new("http", "{{ inputs.url }}", "asks for it"),
+            Asked::new("secrets.use", "{{ inputs.secret }}", "sends it"),
+            Asked::new("secrets.reveal", "{{ inputs.secret }}", "shows it"),
+        ]
+    }
 
     fn run(mut ask: Ask, _: &Context) -> Result<Outcome<Self::Outputs>> {
         let secret = ask.secret.as_deref().map(secrets::get).transpose()?;

@@ -31,7 +31,8 @@ pub(crate) fn send(
     let method = if method == "GET" { Method::Get } else { other };
     request.set_method(&method).map_err(|()| failed("method", url))?;
 
-    let answer = outgoing_handler::handle(request, None).map_err(|error| failed("handle", error))?;
+    let answer =
+        outgoing_handler::handle(request, None).map_err(|error| failed("handle", error))?;
     answer.subscribe().block();
     match answer.get() {
         Some(Ok(Ok(response))) => Ok((response.status(), body(&response)?)),

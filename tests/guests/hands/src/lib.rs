@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use windlass_plugin::oci::{Access, Copy, Repository};
 use windlass_plugin::secrets::{self, Alphabet};
 use windlass_plugin::state::{self, Expected};
-use windlass_plugin::{Context, Inputs, Outcome, Result, Schema, Step, workspace};
+use windlass_plugin::{Context, Inputs, Outcome, Request, Result, Schema, Step, workspace};
 
 /// What to do.
 #[derive(Clone, Copy, Deserialize, Schema)]
@@ -53,6 +53,19 @@ impl Step for Hands {
     const SUMMARY: &'static str = "uses registries, state, files and the secret store";
     type Inputs = Work;
     type Outputs = Map<String, Value>;
+
+    /// All that the acts need but `oci.delete`: what is never asked for is never given.
+    fn requests() -> Vec<Request> {
+        let asks = [
+            "oci.pull",
+            "oci.push",
+            "state",
+            "workspace.read",
+            "workspace.write",
+            "secrets.write",
+        ];
+        asks.map(|key| Request::new(key, "{{ inputs.at }}", "for its act")).into()
+    }
 
     fn run(Work { act, at, to }: Work, _: &Context) -> Result<Outcome<Self::Outputs>> {
         let open = |access| Repository::open(&at, access);

@@ -95,6 +95,7 @@ fn told<T: ToString>(result: std::io::Result<T>) -> String {
 }
 
 fn names(entries: std::fs::ReadDir) -> String {
-    let names = entries.map(|entry| told(entry.map(|entry| entry.file_name().display().to_string())));
+    let names =
+        entries.map(|entry| told(entry.map(|entry| entry.file_name().display().to_string())));
     names.collect::<Vec<_>>().join(" ")
 }

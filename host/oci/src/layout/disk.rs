@@ -1,0 +1,399 @@
+//! The files of a layout: where they are, and how they change.
+//!
+//! Synchronous; runs where it may block. What is written comes into being by a rename from
+//! `.windlass/`, beside the specified files and on the same file system; what a killed process left
+//! there is swept up by a later one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::NamedTempFile;
+
+use super::index_file::IndexFile;
+use crate::{
+    Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType, Mismatch, Selector, Tag,
+};
+
+/// What says that a directory is a layout (image-spec, "oci-layout file").
+const MARKER: &str = "oci-layout";
+const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// Our own corner: the lock and files that are being written.
+const WORK: &str = ".windlass";
+
+/// How files that are being written begin.
+const PARTIAL: &str = "push-";
+
+/// A partial file that nobody holds and nobody has touched for so long is a killed process's.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// A larger `index.json` is none: at 300 bytes an entry it would list more than 200,000 images.
+const LARGEST_INDEX: u64 = 64 * 1024 * 1024;
+
+/// The files of one layout.
+pub(super) struct Disk {
+    path: PathBuf,
+    name: String,
+    prepared: OnceLock<()>,
+}
+
+impl Disk {
+    pub(super) fn new(path: PathBuf, name: String) -> Self {
+        Self { path, name, prepared: OnceLock::new() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path.join(MARKER).is_file()
+    }
+
+    pub(super) fn not_found(&self, what: String) -> Error {
+        Error::NotFound { what, place: self.name.clone() }
+    }
+
+    pub(super) fn io(&self, what: &'static str) -> impl Fn(io::Error) -> Error {
+        let place = self.name.clone();
+        move |source| Error::Io { what, place: place.clone(), source }
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.path.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+    }
+
+    // Reading.
+
+    pub(super) fn read_index(&self) -> Result<IndexFile, Error> {
+        let path = self.path.join("index.json");
+        let Some(bytes) = self.read_file(&path, LARGEST_INDEX)? else {
+            return Ok(IndexFile::empty());
+        };
+        IndexFile::parse(&bytes).map_err(|why| Error::invalid(format!("`{}`", path.display()), why))
+    }
+
+    fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let file = match fs_err::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.io("reading")(error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(self.io("reading"))?;
+        if bytes.len() as u64 > limit {
+            let why = format!("it has more than {limit} bytes");
+            return Err(Error::invalid(format!("`{}`", path.display()), why));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// What the selector points at, digest checked.
+    pub(super) fn find(&self, selector: &Selector) -> Result<Option<Manifest>, Error> {
+        let index = self.read_index()?;
+        match selector {
+            Selector::Tag(tag) => match index.tagged(tag) {
+                Some(entry) => self.read_manifest(&entry.digest, Some(&entry.media_type)),
+                None => Ok(None),
+            },
+            Selector::Digest(digest) => {
+                let declared = index.with_digest(digest).map(|entry| &entry.media_type);
+                self.read_manifest(digest, declared)
+            }
+        }
+    }
+
+    pub(super) fn resolve(&self, selector: &Selector) -> Result<Option<Descriptor>, Error> {
+        let index = self.read_index()?;
+        let entry = match selector {
+            Selector::Tag(tag) => index.tagged(tag),
+            Selector::Digest(digest) => index.with_digest(digest),
+        };
+        if let Some(entry) = entry {
+            // The tag is ours; who asks is told what is pointed at.
+            let mut found = Descriptor::new(entry.media_type.clone(), entry.digest, entry.size);
+            found.artifact_type.clone_from(&entry.artifact_type);
+            return Ok((self.blob_size(&entry.digest)? == Some(entry.size)).then_some(found));
+        }
+        match self.find(selector) {
+            Ok(found) => Ok(found.map(|manifest| manifest.descriptor())),
+            // Another blob than a manifest.
+            Err(Error::Invalid { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The blob at `digest`, if it is a manifest: of the declared type, or as it looks.
+    pub(super) fn read_manifest(
+        &self,
+        digest: &Digest,
+        declared: Option<&MediaType>,
+    ) -> Result<Option<Manifest>, Error> {
+        let path = self.blob_path(digest);
+        if declared.is_none() && self.blob_size(digest)?.is_some_and(|s| s > LARGEST_MANIFEST) {
+            return Ok(None);
+        }
+        let Some(bytes) = self.read_file(&path, LARGEST_MANIFEST)? else { return Ok(None) };
+        digest.verify(&bytes).map_err(|mismatch| self.damaged(digest, mismatch))?;
+        let bytes = Bytes::from(bytes);
+        match declared {
+            Some(declared) => Manifest::checked(declared.clone(), *digest, bytes).map(Some),
+            None => match Manifest::guessed(*digest, bytes) {
+                Ok(manifest) => Ok(Some(manifest)),
+                Err(Error::Invalid { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    fn damaged(&self, digest: &Digest, mismatch: Mismatch) -> Error {
+        Error::mismatch(format!("manifest {digest} of {}", self.name), mismatch)
+    }
+
+    pub(super) fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, Error> {
+        match fs_err::metadata(self.blob_path(digest)) {
+            Ok(facts) if facts.is_file() => Ok(Some(facts.len())),
+            Ok(_) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.io("looking for a blob")(error)),
+        }
+    }
+
+    pub(super) fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
+        match fs_err::File::open(self.blob_path(digest)) {
+            Ok(file) => Ok(file.into_file()),
+            Err(error) if is_absent(&error) => Err(self.not_found(format!("blob {digest}"))),
+            Err(error) => Err(self.io("opening a blob")(error)),
+        }
+    }
+
+    // Writing.
+
+    /// A file that has no name yet. It is locked while it lives, so that nobody sweeps it up.
+    pub(super) fn partial(&self) -> Result<NamedTempFile, Error> {
+        self.prepare()?;
+        self.partial_file()
+    }
+
+    fn partial_file(&self) -> Result<NamedTempFile, Error> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PARTIAL);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let file = builder.tempfile_in(self.path.join(WORK)).map_err(self.io("writing"))?;
+        // A file system without locks: then age alone protects the file.
+        if let Err(error) = file.as_file().try_lock() {
+            tracing::debug!(%error, "a file that is being written could not be locked");
+        }
+        Ok(file)
+    }
+
+    /// Gives a finished file the name of its blob.
+    pub(super) fn keep_blob(&self, partial: NamedTempFile, digest: &Digest) -> Result<(), Error> {
+        partial.as_file().sync_data().map_err(self.io("writing"))?;
+        self.rename(partial, &self.blob_path(digest))
+    }
+
+    fn rename(&self, partial: NamedTempFile, to: &Path) -> Result<(), Error> {
+        if let Some(parent) = to.parent() {
+            fs_err::create_dir_all(parent).map_err(self.io("writing"))?;
+        }
+        partial.persist(to).map(|_| ()).map_err(|failed| self.io("writing")(failed.error))
+    }
+
+    fn write(&self, to: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let mut partial = self.partial_file()?;
+        partial.write_all(bytes).map_err(self.io("writing"))?;
+        partial.as_file().sync_data().map_err(self.io("writing"))?;
+        self.rename(partial, to)
+    }
+
+    /// Makes the directory a layout, once, and sweeps up.
+    fn prepare(&self) -> Result<(), Error> {
+        if self.prepared.get().is_some() {
+            return Ok(());
+        }
+        let work = self.path.join(WORK);
+        for directory in [&work, &self.path.join("blobs/sha256")] {
+            fs_err::create_dir_all(directory).map_err(self.io("making the directory"))?;
+        }
+        self.check_version()?;
+        self.sweep(&work);
+        if !self.exists() {
+            let _guard = self.lock()?;
+            let index = self.path.join("index.json");
+            if !index.exists() {
+                self.write(&index, &IndexFile::empty().to_bytes())?;
+            }
+            // Last: what has the marker is a layout.
+            self.write(&self.path.join(MARKER), MARKER_CONTENT)?;
+        }
+        // Whoever came here at the same time did the same.
+        self.prepared.get_or_init(|| ());
+        Ok(())
+    }
+
+    /// A layout of a later major version may mean something else by the same files.
+    fn check_version(&self) -> Result<(), Error> {
+        let path = self.path.join(MARKER);
+        let Some(bytes) = self.read_file(&path, LARGEST_MANIFEST)? else { return Ok(()) };
+        let version = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+        let version = version.as_ref().and_then(|v| v.get("imageLayoutVersion")?.as_str());
+        match version {
+            Some(version) if version.starts_with("1.") => Ok(()),
+            found => {
+                let found = found.unwrap_or("no version");
+                let why = format!("it says {found}, expected layout version 1.x");
+                Err(Error::invalid(format!("`{}`", path.display()), why))
+            }
+        }
+    }
+
+    /// Removes what killed processes left. What cannot be removed does no harm.
+    fn sweep(&self, work: &Path) {
+        let Ok(files) = fs_err::read_dir(work) else { return };
+        for file in files.flatten() {
+            let is_partial = file.file_name().to_str().is_some_and(|n| n.starts_with(PARTIAL));
+            let age = file.metadata().ok().and_then(|facts| facts.modified().ok()?.elapsed().ok());
+            if !is_partial || age.is_none_or(|age| age < STALE) {
+                continue;
+            }
+            let is_free = fs_err::File::open(file.path())
+                .is_ok_and(|file| file.into_file().try_lock().is_ok());
+            if is_free && let Err(error) = fs_err::remove_file(file.path()) {
+                tracing::debug!(%error, "a file that a killed process left stays");
+            }
+        }
+    }
+
+    /// Held while `index.json` changes; released when it is dropped.
+    fn lock(&self) -> Result<File, Error> {
+        let path = self.path.join(WORK).join("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let file = file.map_err(self.io("locking"))?;
+        file.lock().map_err(self.io("locking"))?;
+        Ok(file)
+    }
+
+    fn change_index<T>(
+        &self,
+        change: impl FnOnce(&mut IndexFile) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.prepare()?;
+        let _guard = self.lock()?;
+        let mut index = self.read_index()?;
+        let before = index.to_bytes();
+        let result = change(&mut index)?;
+        let after = index.to_bytes();
+        if after != before {
+            self.write(&self.path.join("index.json"), &after)?;
+        }
+        Ok(result)
+    }
+
+    pub(super) fn put_manifest(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+        self.prepare()?;
+        let digest = manifest.digest();
+        let size = manifest.bytes().len() as u64;
+        if self.blob_size(&digest)? != Some(size) {
+            self.write(&self.blob_path(&digest), manifest.bytes())?;
+        }
+        self.change_index(|index| {
+            // What a tag that moves leaves behind stays known, if nothing else leads to it.
+            let moved: Vec<Descriptor> =
+                tags.iter().filter_map(|tag| index.tagged(tag).cloned()).collect();
+            index.put(manifest, tags);
+            for old in moved.into_iter().filter(|old| old.digest != digest) {
+                self.keep_listed(index, &old)?;
+            }
+            let children = manifest.manifests();
+            index.drop_bare(|entry| {
+                children.iter().any(|child| child.digest == entry.digest)
+                    && !self.must_be_listed(entry)
+            });
+            Ok(())
+        })
+    }
+
+    /// Lists a manifest without a tag, if it would be lost otherwise.
+    fn keep_listed(&self, index: &mut IndexFile, entry: &Descriptor) -> Result<(), Error> {
+        if index.with_digest(&entry.digest).is_none()
+            && self.must_be_listed(entry)
+            && let Some(manifest) = self.read_manifest(&entry.digest, Some(&entry.media_type))?
+        {
+            index.put(&manifest, &[]);
+        }
+        Ok(())
+    }
+
+    /// Referrers are found by the index alone, and so is the type of what does not say it.
+    fn must_be_listed(&self, entry: &Descriptor) -> bool {
+        self.read_manifest(&entry.digest, Some(&entry.media_type)).is_ok_and(|manifest| {
+            manifest.is_some_and(|m| m.subject().is_some() || !m.says_its_media_type())
+        })
+    }
+
+    pub(super) fn link_blob(&self, from: &Self, digest: &Digest) -> Result<bool, Error> {
+        if from.blob_size(digest)?.is_none() {
+            return Ok(false);
+        }
+        self.prepare()?;
+        let to = self.blob_path(digest);
+        if let Some(parent) = to.parent() {
+            fs_err::create_dir_all(parent).map_err(self.io("linking a blob"))?;
+        }
+        match fs_err::hard_link(from.blob_path(digest), &to) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+            // File systems without hard links exist; then the bytes are sent.
+            Err(error) => {
+                tracing::debug!(%error, "a blob could not be linked");
+                Ok(false)
+            }
+        }
+    }
+
+    pub(super) fn delete(&self, selector: &Selector) -> Result<bool, Error> {
+        if !self.exists() {
+            return Ok(false);
+        }
+        match selector {
+            Selector::Tag(tag) => self.change_index(|index| match index.remove_tag(tag) {
+                Some(entry) => self.keep_listed(index, &entry).map(|()| true),
+                None => Ok(false),
+            }),
+            Selector::Digest(digest) => {
+                // Nothing but a manifest is deleted as one.
+                let is_manifest = self.resolve(selector)?.is_some();
+                let was_listed = self.change_index(|index| Ok(index.remove_digest(digest)))?;
+                if is_manifest {
+                    self.remove_blob(digest)?;
+                }
+                Ok(is_manifest || was_listed)
+            }
+        }
+    }
+
+    pub(super) fn delete_blob(&self, digest: &Digest) -> Result<bool, Error> {
+        match self.read_index()?.with_digest(digest) {
+            Some(_) => Err(Error::invalid(format!("blob {digest}"), "it is a manifest")),
+            None => self.remove_blob(digest),
+        }
+    }
+
+    fn remove_blob(&self, digest: &Digest) -> Result<bool, Error> {
+        match fs_err::remove_file(self.blob_path(digest)) {
+            Ok(()) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(self.io("deleting a blob")(error)),
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

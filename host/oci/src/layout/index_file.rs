@@ -1,0 +1,123 @@
+//! `index.json` of a layout: its entries, with everything that others wrote there left alone.
+
+use serde_json::{Map, Value};
+
+use crate::{Descriptor, Digest, Manifest, Tag};
+
+/// The annotation that holds the tag (image-spec, "Pre-Defined Annotation Keys").
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// The document, and its entries as far as they can be read.
+pub(super) struct IndexFile {
+    document: Map<String, Value>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    /// `None`: something that we do not understand, and keep.
+    descriptor: Option<Descriptor>,
+    written: Value,
+}
+
+impl IndexFile {
+    pub(super) fn empty() -> Self {
+        let mut document = Map::new();
+        document.insert("schemaVersion".to_owned(), 2.into());
+        document.insert("mediaType".to_owned(), crate::MediaType::OCI_INDEX.as_str().into());
+        Self { document, entries: Vec::new() }
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let mut document: Map<String, Value> =
+            serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let entries = match document.remove("manifests") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(entries)) => entries,
+            Some(_) => return Err("`manifests` is not an array".to_owned()),
+        };
+        let entry = |written: Value| Entry {
+            descriptor: serde_json::from_value(written.clone()).ok(),
+            written,
+        };
+        Ok(Self { document, entries: entries.into_iter().map(entry).collect() })
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut document = self.document.clone();
+        let entries = self.entries.iter().map(|entry| entry.written.clone()).collect();
+        document.insert("manifests".to_owned(), Value::Array(entries));
+        Value::Object(document).to_string().into_bytes()
+    }
+
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
+        self.entries.iter().filter_map(|entry| entry.descriptor.clone())
+    }
+
+    pub(super) fn tags(&self) -> Vec<String> {
+        self.entries.iter().filter_map(|entry| entry.tag().map(str::to_owned)).collect()
+    }
+
+    pub(super) fn tagged(&self, tag: &Tag) -> Option<&Descriptor> {
+        let entry = self.entries.iter().find(|entry| entry.tag() == Some(tag.as_str()));
+        entry.and_then(|entry| entry.descriptor.as_ref())
+    }
+
+    pub(super) fn with_digest(&self, digest: &Digest) -> Option<&Descriptor> {
+        let descriptors = self.entries.iter().filter_map(|entry| entry.descriptor.as_ref());
+        descriptors.into_iter().find(|descriptor| descriptor.digest == *digest)
+    }
+
+    /// Lists `manifest` under `tags`, or without a tag if it is not listed yet.
+    pub(super) fn put(&mut self, manifest: &Manifest, tags: &[Tag]) {
+        let digest = manifest.digest();
+        self.entries.retain(|entry| {
+            let moves = entry.tag().is_some_and(|tag| tags.iter().any(|new| new.as_str() == tag));
+            // With a tag it need not be listed without one too.
+            let bare = !tags.is_empty() && entry.tag().is_none() && entry.points_at(&digest);
+            !moves && !bare
+        });
+        let mut descriptor = manifest.descriptor();
+        for tag in tags {
+            descriptor.annotations.set(REF_NAME, tag.as_str());
+            self.entries.push(Entry::new(&descriptor));
+        }
+        if tags.is_empty() && self.with_digest(&digest).is_none() {
+            self.entries.push(Entry::new(&descriptor));
+        }
+    }
+
+    /// Takes off entries without a tag for which `is_held` says that something else leads to them.
+    pub(super) fn drop_bare(&mut self, is_held: impl Fn(&Descriptor) -> bool) {
+        self.entries.retain(|entry| {
+            entry.tag().is_some() || !entry.descriptor.as_ref().is_some_and(&is_held)
+        });
+    }
+
+    /// Takes a tag off; what it pointed at.
+    pub(super) fn remove_tag(&mut self, tag: &Tag) -> Option<Descriptor> {
+        let at = self.entries.iter().position(|entry| entry.tag() == Some(tag.as_str()))?;
+        self.entries.remove(at).descriptor
+    }
+
+    /// Takes off a manifest with all its tags.
+    pub(super) fn remove_digest(&mut self, digest: &Digest) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|entry| !entry.points_at(digest));
+        self.entries.len() != before
+    }
+}
+
+impl Entry {
+    fn new(descriptor: &Descriptor) -> Self {
+        let written = serde_json::to_value(descriptor).expect("a descriptor has only string keys");
+        Self { descriptor: Some(descriptor.clone()), written }
+    }
+
+    fn tag(&self) -> Option<&str> {
+        self.descriptor.as_ref()?.annotations.get(REF_NAME)
+    }
+
+    fn points_at(&self, digest: &Digest) -> bool {
+        self.descriptor.as_ref().is_some_and(|descriptor| descriptor.digest == *digest)
+    }
+}

@@ -1,0 +1,44 @@
+//! Files as streams.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::blocking;
+use crate::{BlobStream, Error};
+
+/// Large enough that a hop to a blocking thread (tens of microseconds) is lost in it, small enough
+/// to have a dozen in flight.
+const CHUNK: u64 = 512 * 1024;
+
+/// The bytes of `file` in `range`; fewer where it ends.
+pub(super) fn stream(file: File, range: Range<u64>, place: String) -> BlobStream {
+    let start = (Some(file), range.start, range.end);
+    BlobStream::new(futures::stream::try_unfold(start, move |(file, at, end)| {
+        let place = place.clone();
+        async move {
+            let Some(file) = file.filter(|_| at < end) else { return Ok(None) };
+            let want = (end - at).min(CHUNK);
+            let (file, bytes) = blocking(move || {
+                read(&file, at, want).map(|bytes| (file, bytes)).map_err(|source| Error::Io {
+                    what: "reading a blob",
+                    place,
+                    source,
+                })
+            })
+            .await?;
+            let length = bytes.len() as u64;
+            let file = (length == want).then_some(file);
+            Ok((length > 0).then_some((bytes, (file, at + length, end))))
+        }
+    }))
+}
+
+fn read(mut file: &File, at: u64, want: u64) -> std::io::Result<Bytes> {
+    let mut bytes = Vec::with_capacity(usize::try_from(want).unwrap_or_default());
+    file.seek(SeekFrom::Start(at))?;
+    file.take(want).read_to_end(&mut bytes)?;
+    Ok(Bytes::from(bytes))
+}

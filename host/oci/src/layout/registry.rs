@@ -1,0 +1,128 @@
+//! A registry of layouts: `ROOT/REPOSITORY/` is one each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+
+use super::{Layout, blocking};
+use crate::{Error, Registry, RepositoryName, Store, Upload};
+
+/// Repositories whose layouts are kept at hand; more come and go.
+const MOST_AT_HAND: usize = 1024;
+
+/// Names of repositories that a layout has for itself. No name of a repository ends in `_`, so
+/// `blobs_` is free to stand for `blobs`.
+const TAKEN: [&str; 3] = ["blobs", "index.json", "oci-layout"];
+
+/// Layouts below one directory. Cheap to clone.
+#[derive(Clone)]
+pub struct LayoutRegistry {
+    root: Arc<Root>,
+    at_hand: Arc<Mutex<BTreeMap<RepositoryName, Arc<Layout>>>>,
+}
+
+/// Where the repositories are.
+pub(super) struct Root {
+    pub(super) path: PathBuf,
+}
+
+impl Root {
+    /// The directory of a repository. The grammar of names leaves no way out of the root.
+    pub(super) fn directory(&self, name: &RepositoryName) -> PathBuf {
+        let component = |part: &str| match TAKEN.contains(&part) {
+            true => format!("{part}_"),
+            false => part.to_owned(),
+        };
+        self.path.join(name.as_str().split('/').map(component).collect::<PathBuf>())
+    }
+
+    /// The names of the layouts below `directory`, which is the repository `prefix`.
+    fn collect(&self, directory: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
+        for entry in fs_err::read_dir(directory)? {
+            let entry = entry?;
+            let file_name = entry.file_name();
+            let Some(component) = file_name.to_str().filter(|_| entry.path().is_dir()) else {
+                continue;
+            };
+            let bare = component.strip_suffix('_').filter(|bare| TAKEN.contains(bare));
+            if TAKEN.contains(&component) {
+                continue;
+            }
+            let component = bare.unwrap_or(component);
+            let name = match prefix {
+                "" => component.to_owned(),
+                prefix => format!("{prefix}/{component}"),
+            };
+            if name.parse::<RepositoryName>().is_err() {
+                continue;
+            }
+            if entry.path().join("oci-layout").is_file() {
+                names.push(name.clone());
+            }
+            self.collect(&entry.path(), &name, names)?;
+        }
+        Ok(())
+    }
+}
+
+impl LayoutRegistry {
+    /// The repositories below `root`, which comes into being with its first write.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: Arc::new(Root { path: root.into() }), at_hand: Arc::default() }
+    }
+
+    fn layout(&self, name: &RepositoryName) -> Arc<Layout> {
+        let mut at_hand = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layout) = at_hand.get(name) {
+            return Arc::clone(layout);
+        }
+        if at_hand.len() >= MOST_AT_HAND {
+            at_hand.clear();
+        }
+        let layout = Arc::new(Layout::of_registry(Arc::clone(&self.root), name.clone()));
+        at_hand.insert(name.clone(), Arc::clone(&layout));
+        layout
+    }
+}
+
+impl Registry for LayoutRegistry {
+    fn repository(&self, name: &RepositoryName) -> Arc<dyn Store> {
+        self.layout(name)
+    }
+
+    fn catalog<'a>(
+        &'a self,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        let root = Arc::clone(&self.root);
+        let after = after.map(str::to_owned);
+        Box::pin(blocking(move || {
+            let mut names = Vec::new();
+            match root.collect(&root.path, "", &mut names) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    let place = root.path.display().to_string();
+                    return Err(Error::Io { what: "listing repositories", place, source });
+                }
+                Ok(()) | Err(_) => {}
+            }
+            names.sort();
+            names.retain(|name| after.as_ref().is_none_or(|after| name > after));
+            names.truncate(limit);
+            Ok(names)
+        }))
+    }
+
+    fn upload<'a>(
+        &'a self,
+        name: &'a RepositoryName,
+    ) -> BoxFuture<'a, Result<Box<dyn Upload>, Error>> {
+        let layout = self.layout(name);
+        Box::pin(async move {
+            let upload = layout.start_upload().await?;
+            Ok(Box::new(upload) as Box<dyn Upload>)
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! Manifests (distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting Manifests").
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::{HeaderName, StatusCode};
+
+use super::Server;
+use super::answer::{self, Refusal, Sought, sought};
+use crate::{
+    Content, Digest, LARGEST_MANIFEST, Manifest, MediaType, RepositoryName, Selector, Store,
+};
+
+pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+impl Server {
+    pub(super) async fn get_manifest(
+        &self,
+        name: &RepositoryName,
+        selector: &Selector,
+    ) -> Result<Response, Refusal> {
+        let store = self.registry.repository(name);
+        let manifest = store.manifest(selector).await.map_err(sought(Sought::Manifest))?;
+        let digest = manifest.digest().to_string();
+        let mut response =
+            answer::bytes(manifest.media_type().as_str(), manifest.bytes().clone());
+        answer::set(&mut response, CONTENT_DIGEST, &digest);
+        answer::set(&mut response, ETAG, &format!("\"{digest}\""));
+        Ok(response)
+    }
+
+    pub(super) async fn put_manifest(
+        &self,
+        name: &RepositoryName,
+        selector: &Selector,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let declared = declared.map(MediaType::new);
+        let bytes = read(request.into_body()).await?;
+        let digest = match selector {
+            Selector::Digest(digest) => *digest,
+            Selector::Tag(_) => Digest::of(&bytes),
+        };
+        digest.verify(&bytes).map_err(|why| Refusal::bad("DIGEST_INVALID", why.to_string()))?;
+        let manifest = match declared {
+            Some(declared) => Manifest::checked(declared, digest, bytes),
+            None => Manifest::guessed(digest, bytes),
+        };
+        let manifest = manifest.map_err(sought(Sought::Manifest))?;
+        let store = self.registry.repository(name);
+        self.check_blobs(&*store, &manifest).await?;
+        let tags = match selector {
+            Selector::Tag(tag) => vec![tag.clone()],
+            Selector::Digest(_) => Vec::new(),
+        };
+        store.put_manifest(&manifest, &tags).await.map_err(sought(Sought::Manifest))?;
+        let mut response = answer::empty(StatusCode::CREATED);
+        answer::set(&mut response, LOCATION, &format!("/v2/{name}/manifests/{digest}"));
+        answer::set(&mut response, CONTENT_DIGEST, &digest.to_string());
+        if let Some(subject) = manifest.subject() {
+            answer::set(&mut response, SUBJECT, &subject.digest.to_string());
+        }
+        Ok(response)
+    }
+
+    /// An image without its layers is none. Indexes may be sparse: that is how some platforms of an
+    /// index are mirrored.
+    async fn check_blobs(&self, store: &dyn Store, manifest: &Manifest) -> Result<(), Refusal> {
+        match manifest.content() {
+            Content::Image(_) => {}
+            Content::Index(_) | Content::Opaque => return Ok(()),
+        }
+        for blob in manifest.blobs() {
+            if blob.media_type.is_foreign_layer() {
+                continue;
+            }
+            let size = store.blob_size(&blob.digest).await.map_err(sought(Sought::Blob))?;
+            if size.is_none() {
+                let message = format!("blob {} was not pushed", blob.digest);
+                return Err(Refusal::bad("MANIFEST_BLOB_UNKNOWN", message));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_manifest(
+        &self,
+        name: &RepositoryName,
+        selector: &Selector,
+    ) -> Result<Response, Refusal> {
+        let store = self.registry.repository(name);
+        match store.delete(selector).await.map_err(sought(Sought::Manifest))? {
+            true => Ok(answer::empty(StatusCode::ACCEPTED)),
+            false => {
+                let message = format!("there is no manifest {selector}");
+                Err(Refusal::unknown(Sought::Manifest, message))
+            }
+        }
+    }
+}
+
+/// The body of a request, which must be small.
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Refusal::bad("MANIFEST_INVALID", "the body broke off"))?;
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > LARGEST_MANIFEST {
+            let message = format!("a manifest has at most {LARGEST_MANIFEST} bytes");
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", message));
+        }
+    }
+    Ok(Bytes::from(bytes))
+}

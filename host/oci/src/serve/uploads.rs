@@ -1,0 +1,244 @@
+//! Uploads (distribution-spec, "Pushing Blobs"): in one request, in a session, or by a mount.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, LOCATION, RANGE};
+use http::{HeaderMap, HeaderName, StatusCode};
+use tokio::time::Instant;
+
+use super::Server;
+use super::answer::{self, Refusal, Sought, sought};
+use super::manifests::CONTENT_DIGEST;
+use super::range::chunk;
+use super::route::{self, Query};
+use crate::{
+    BlobSource, BlobStream, Descriptor, Digest, Error, MediaType, RepositoryName, Store, Upload,
+};
+
+const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+/// Sessions that may be open at the same time; each holds a file and up to 2 MiB.
+const MOST_SESSIONS: usize = 1000;
+
+/// A session that nobody has touched for so long is given up.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Uploads that are under way. They end with the process: what they wrote is swept up later.
+#[derive(Default)]
+pub(super) struct Sessions(Mutex<BTreeMap<String, Session>>);
+
+#[derive(Clone)]
+struct Session {
+    repository: RepositoryName,
+    /// Held by the request that writes; nothing once it is finished.
+    upload: Arc<tokio::sync::Mutex<Option<Box<dyn Upload>>>>,
+    touched: Instant,
+}
+
+impl Sessions {
+    fn start(&self, repository: &RepositoryName, upload: Box<dyn Upload>) -> Result<String, Refusal> {
+        let id = format!("{:032x}", rand::random::<u128>());
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, session| session.touched.elapsed() < IDLE);
+        if sessions.len() >= MOST_SESSIONS {
+            let message = format!("{MOST_SESSIONS} uploads are under way");
+            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message));
+        }
+        let upload = Arc::new(tokio::sync::Mutex::new(Some(upload)));
+        let session = Session { repository: repository.clone(), upload, touched: Instant::now() };
+        sessions.insert(id.clone(), session);
+        Ok(id)
+    }
+
+    fn find(&self, repository: &RepositoryName, id: &str) -> Result<Session, Refusal> {
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = sessions.get_mut(id).filter(|session| session.repository == *repository);
+        let session = session.ok_or_else(unknown)?;
+        session.touched = Instant::now();
+        Ok(session.clone())
+    }
+
+    fn end(&self, repository: &RepositoryName, id: &str) -> Result<Session, Refusal> {
+        self.find(repository, id)?;
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.remove(id).ok_or_else(unknown)
+    }
+}
+
+fn unknown() -> Refusal {
+    Refusal::unknown(Sought::Upload, "there is no such upload")
+}
+
+impl Server {
+    pub(super) async fn start_upload(
+        &self,
+        name: &RepositoryName,
+        query: &Query,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        if let Some(digest) = query.digest("mount")? {
+            if self.mount(name, query.get("from"), digest).await? {
+                return Ok(created(name, &digest));
+            }
+        } else if let Some(digest) = query.digest("digest")? {
+            let mut upload = self.registry.upload(name).await.map_err(sought(Sought::Blob))?;
+            receive(&mut *upload, request.into_body()).await?;
+            upload.commit(digest).await.map_err(sought(Sought::Upload))?;
+            return Ok(created(name, &digest));
+        }
+        let upload = self.registry.upload(name).await.map_err(sought(Sought::Blob))?;
+        let id = self.sessions.start(name, upload)?;
+        Ok(progress(StatusCode::ACCEPTED, name, &id, 0))
+    }
+
+    /// Whether the blob is now, or was already, in `name`.
+    async fn mount(
+        &self,
+        name: &RepositoryName,
+        from: Option<&str>,
+        digest: Digest,
+    ) -> Result<bool, Refusal> {
+        // A source that cannot be is one that has nothing: the client gets its session.
+        let Some(from) = from.and_then(|from| from.parse::<RepositoryName>().ok()) else {
+            return Ok(false);
+        };
+        let source = self.registry.repository(&from);
+        let size = source.blob_size(&digest).await.map_err(sought(Sought::Blob))?;
+        let Some(size) = size else { return Ok(false) };
+        if from != *name {
+            let blob = Descriptor::new(MediaType::OCTET_STREAM, digest, size);
+            let content = StoredBlob { store: source, blob: blob.clone() };
+            let target = self.registry.repository(name);
+            let pushed = target.push_blob(&blob, &content, Some(&from)).await;
+            pushed.map_err(sought(Sought::Blob))?;
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn continue_upload(
+        &self,
+        name: &RepositoryName,
+        id: &str,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let session = self.sessions.find(name, id)?;
+        let mut slot = session.upload.lock().await;
+        let upload = slot.as_mut().ok_or_else(unknown)?;
+        check_chunk(request.headers(), name, id, upload.size())?;
+        receive(&mut **upload, request.into_body()).await?;
+        Ok(progress(StatusCode::ACCEPTED, name, id, upload.size()))
+    }
+
+    pub(super) async fn finish_upload(
+        &self,
+        name: &RepositoryName,
+        id: &str,
+        query: &Query,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let missing = || Refusal::bad("DIGEST_INVALID", "`digest` is missing");
+        let session = self.sessions.find(name, id)?;
+        let digest = route::digest(query.get("digest").ok_or_else(missing)?)?;
+        let mut slot = session.upload.lock().await;
+        let upload = slot.as_mut().ok_or_else(unknown)?;
+        check_chunk(request.headers(), name, id, upload.size())?;
+        receive(&mut **upload, request.into_body()).await?;
+        let upload = slot.take().ok_or_else(unknown)?;
+        // Right or wrong, it is over: bytes that were wrong do not become right.
+        self.sessions.end(name, id)?;
+        upload.commit(digest).await.map_err(sought(Sought::Upload))?;
+        Ok(created(name, &digest))
+    }
+
+    pub(super) async fn upload_status(
+        &self,
+        name: &RepositoryName,
+        id: &str,
+    ) -> Result<Response, Refusal> {
+        let session = self.sessions.find(name, id)?;
+        let slot = session.upload.lock().await;
+        let size = slot.as_ref().ok_or_else(unknown)?.size();
+        Ok(progress(StatusCode::NO_CONTENT, name, id, size))
+    }
+
+    pub(super) fn cancel_upload(&self, name: &RepositoryName, id: &str) -> Result<Response, Refusal> {
+        self.sessions.end(name, id)?;
+        Ok(answer::empty(StatusCode::NO_CONTENT))
+    }
+}
+
+/// A blob of one repository as the source of another's, where it cannot be linked.
+struct StoredBlob {
+    store: Arc<dyn Store>,
+    blob: Descriptor,
+}
+
+impl BlobSource for StoredBlob {
+    fn open(&self) -> BoxFuture<'_, Result<BlobStream, Error>> {
+        self.store.blob(&self.blob)
+    }
+}
+
+async fn receive(upload: &mut dyn Upload, body: Body) -> Result<(), Refusal> {
+    let mut stream = body.into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk =
+            chunk.map_err(|_| Refusal::bad("BLOB_UPLOAD_INVALID", "the body broke off"))?;
+        upload.append(chunk).await.map_err(sought(Sought::Upload))?;
+    }
+    Ok(())
+}
+
+/// Chunks come in order, without gaps, and are as long as they say.
+fn check_chunk(
+    headers: &HeaderMap,
+    name: &RepositoryName,
+    id: &str,
+    size: u64,
+) -> Result<(), Refusal> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(range) = text(CONTENT_RANGE) else { return Ok(()) };
+    let message = format!("{size} bytes are here, the next chunk starts there");
+    let wrong = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message)
+        .with(RANGE, shown_range(size))
+        .with(LOCATION, location(name, id));
+    let Some(range) = chunk(range).filter(|range| range.start == size) else { return Err(wrong) };
+    match text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length != range.end - range.start => {
+            let message = format!("`Content-Range` and `Content-Length` ({length}) differ");
+            Err(Refusal::bad("SIZE_INVALID", message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// `0-LAST`; with nothing there `0-0`, as docker's registry says.
+fn shown_range(size: u64) -> String {
+    format!("0-{}", size.saturating_sub(1))
+}
+
+fn location(name: &RepositoryName, id: &str) -> String {
+    format!("/v2/{name}/blobs/uploads/{id}")
+}
+
+fn progress(status: StatusCode, name: &RepositoryName, id: &str, size: u64) -> Response {
+    let mut response = answer::empty(status);
+    answer::set(&mut response, LOCATION, &location(name, id));
+    answer::set(&mut response, RANGE, &shown_range(size));
+    answer::set(&mut response, UPLOAD_ID, id);
+    response
+}
+
+fn created(name: &RepositoryName, digest: &Digest) -> Response {
+    let mut response = answer::empty(StatusCode::CREATED);
+    answer::set(&mut response, LOCATION, &format!("/v2/{name}/blobs/{digest}"));
+    answer::set(&mut response, CONTENT_DIGEST, &digest.to_string());
+    response
+}

@@ -1,0 +1,106 @@
+//! Compiled plugins are kept: privately, and never trusted blindly.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use support::TestHost;
+
+/// A world with a compile cache of its own.
+fn host() -> TestHost {
+    let host = crate::host_with("noop", "");
+    let cache = host.path(".home/cache");
+    host.env("WINDLASS_CACHE_DIR", cache)
+}
+
+fn files(host: &TestHost) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![host.path(".home/cache")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether a run, which must succeed, compiled something.
+fn compiles(host: &TestHost) -> bool {
+    let ran = host.run(&["run", "p.toml"]);
+    ran.exits(0);
+    ran.stderr.contains("compiled `")
+}
+
+#[test]
+fn a_plugin_is_compiled_once() {
+    let host = host();
+    assert!(compiles(&host));
+    assert!(!compiles(&host));
+    assert!(!files(&host).is_empty());
+    let mode = std::fs::metadata(host.path(".home/cache")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{mode:o}");
+}
+
+#[test]
+fn a_damaged_or_missing_file_is_compiled_anew() {
+    let host = host();
+    assert!(compiles(&host));
+    for file in files(&host) {
+        let bytes = std::fs::read(&file).unwrap();
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0xff;
+        std::fs::write(&file, damaged).unwrap();
+        assert!(compiles(&host), "{} was damaged", file.display());
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(compiles(&host), "{} was cut", file.display());
+        std::fs::remove_file(&file).unwrap();
+        assert!(compiles(&host), "{} was missing", file.display());
+        assert!(!compiles(&host));
+    }
+}
+
+#[test]
+fn code_of_another_component_is_not_taken_for_this_one() {
+    let host = host();
+    assert!(compiles(&host));
+    let noop = files(&host);
+    host.write("p.toml", crate::one_step("echo", ""));
+    assert!(compiles(&host));
+    let echo: Vec<PathBuf> = files(&host).into_iter().filter(|file| !noop.contains(file)).collect();
+    assert_eq!(noop.len(), echo.len());
+    assert!(!noop.is_empty());
+}
+
+#[test]
+fn two_runs_at_once_share_an_empty_cache() {
+    let host = host();
+    let arguments = ["run", "p.toml"];
+    let both = [host.spawn(&arguments, b""), host.spawn(&arguments, b"")];
+    for running in both {
+        host.finish(running, &arguments).exits(0);
+    }
+    assert!(!compiles(&host));
+}
+
+#[test]
+fn a_cache_that_others_can_write_is_refused() {
+    let host = host();
+    let cache = host.path(".home/cache");
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Never run from there: either the run is refused, or it goes without a cache and says so.
+    let ran = host.run(&["run", "p.toml"]);
+    ran.stderr_says(&["others may write in it", "WINDLASS_CACHE_DIR"]);
+    assert!(files(&host).is_empty(), "{}", ran.account());
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_costs_only_time() {
+    let host = host();
+    std::fs::create_dir(host.path(".home/cache")).unwrap();
+    let limited = host.run_below("trap '' XFSZ; ulimit -f 1", &["run", "p.toml"]);
+    limited.exits(0);
+    assert!(compiles(&host), "nothing half written is taken for code");
+}
