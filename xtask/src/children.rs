@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// How long a child may take to stop when asked: a registry closes its connections well within.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,25 +32,22 @@ struct Shared {
 
 impl Children {
     /// Makes an empty `folder`, and sees to it that SIGINT, SIGTERM and SIGHUP end the children
-    /// first and this program then. To be called before other threads are started.
+    /// first and this program then.
     pub(crate) fn new(folder: PathBuf) -> Result<Self> {
         std::fs::remove_dir_all(&folder).ok();
         crate::files::make_folder(&folder)?;
         let shared = Arc::new(Mutex::new(Shared { children: Vec::new(), folder }));
-        let mut signals = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            signals.add(signal);
-        }
-        // Blocked here so that they go to the thread; children start with an empty mask.
-        signals.thread_block().context("cannot block signals")?;
+        // Handlers, not a blocked mask: children would inherit that and be deaf to SIGTERM.
+        let mut signals =
+            Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot catch signals")?;
         let of_thread = Arc::clone(&shared);
         std::thread::spawn(move || {
-            if let Ok(signal) = signals.wait() {
+            if let Some(signal) = signals.forever().next() {
                 // Held to the end: the main thread must not report children that are gone.
                 let mut shared = lock(&of_thread);
                 shared.end();
-                eprintln!("\nstopped by {signal}; nothing was left behind");
-                std::process::exit(128 + signal as i32);
+                eprintln!("\nstopped by signal {signal}; nothing was left behind");
+                std::process::exit(128 + signal);
             }
         });
         Ok(Self { shared })

@@ -192,3 +192,31 @@ fn remove_others(components: &[Component], folder: &Path) -> Result<usize> {
 pub(crate) fn guest(repo: &Repo, name: &str) -> PathBuf {
     repo.guests().join(format!("{name}.wasm"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn package(kind: &str) -> Value {
+        let target = json!({ "name": "guest-a", "kind": [kind], "crate_types": [kind] });
+        json!({ "name": "guest-a", "targets": [target] })
+    }
+
+    #[test]
+    fn a_library_for_others_to_link_is_no_component() {
+        assert!(component(&package("lib"), Path::new("/x/a")).is_none());
+        assert!(component(&package("proc-macro"), Path::new("/x/a")).is_none());
+    }
+
+    #[test]
+    fn a_component_is_named_after_its_folder_and_found_under_the_name_of_its_crate() {
+        let of = |kind| component(&package(kind), Path::new("/x/a")).unwrap();
+        assert_eq!(
+            (of("cdylib").name.as_str(), of("cdylib").artifact.as_str()),
+            ("a", "guest_a.wasm")
+        );
+        assert_eq!(of("bin").artifact, "guest-a.wasm");
+    }
+}

@@ -141,3 +141,28 @@ fn quote(word: &OsStr) -> String {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_would_be_typed() {
+        let mut command = Command::new("/opt/rust/bin/cargo");
+        command.args(["test", "--", "a b", "it's", ""]).env("RUSTDOCFLAGS", "-D warnings");
+        let expected = r#"RUSTDOCFLAGS='-D warnings' cargo test -- 'a b' 'it'\''s' ''"#;
+        assert_eq!(show(&command), expected);
+    }
+
+    #[test]
+    fn a_failure_names_the_command_to_repeat() {
+        let error = run(Command::new("sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(error.to_string(), "exit status: 3; to repeat: sh -c 'exit 3'");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = run(&mut Command::new("no-such-program")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start no-such-program");
+    }
+}

@@ -7,7 +7,7 @@ use report::Kind;
 use crate::testing::{Server, content, image, memory, missing, push, push_image, push_index, tag};
 use crate::{
     Algorithm, BlobStream, Descriptor, Digest, Error, Layout, LayoutRegistry, Manifest, MediaType,
-    MemoryRegistry, Mismatch, Pushed, Registry as _, Selector, Store,
+    MemoryRegistry, Mismatch, Pushed, Selector, Store,
 };
 
 macro_rules! contract {
@@ -73,7 +73,11 @@ async fn blobs_come_back_as_they_were_pushed(store: &dyn Store) {
     for range in [0..10, 99_990..100_000, 50_000..50_001, 99_000..200_000, 5..5, 200_000..300_000] {
         let expect = bytes.slice(range.start.min(100_000)..range.end.min(100_000));
         let range = range.start as u64..range.end as u64;
-        assert_eq!(read(store.blob_range(&blob, range.clone()).await.unwrap()).await, expect, "{range:?}");
+        assert_eq!(
+            read(store.blob_range(&blob, range.clone()).await.unwrap()).await,
+            expect,
+            "{range:?}"
+        );
     }
 }
 
@@ -135,7 +139,8 @@ async fn tags_move_and_are_listed_in_pages(store: &dyn Store) {
     let layer = [content(1, 10)];
     let first = push_image(store, "linux/amd64", &layer, &["b", "a", "c", "B"].map(tag)).await;
     let second = push_image(store, "linux/arm64", &layer, &[tag("b")]).await;
-    let digest = async |name| store.resolve(&Selector::Tag(tag(name))).await.unwrap().unwrap().digest;
+    let digest =
+        async |name| store.resolve(&Selector::Tag(tag(name))).await.unwrap().unwrap().digest;
     assert_eq!((digest("a").await, digest("b").await), (first.digest(), second.digest()));
     assert!(store.manifest(&Selector::Digest(first.digest())).await.is_ok());
     assert_eq!(store.tags(None, 10).await.unwrap(), ["B", "a", "b", "c"]);
@@ -149,7 +154,10 @@ async fn what_is_not_there_is_said(store: &dyn Store) {
     for selector in &absent {
         assert_eq!(store.resolve(selector).await.unwrap(), None);
         let error = store.manifest(selector).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("there is no manifest {selector} in {}", store.name()));
+        assert_eq!(
+            error.to_string(),
+            format!("there is no manifest {selector} in {}", store.name())
+        );
         assert!(!store.delete(selector).await.unwrap());
     }
     let blob = Descriptor::new(MediaType::OCTET_STREAM, missing(), 9);
@@ -162,7 +170,8 @@ async fn what_is_not_there_is_said(store: &dyn Store) {
 async fn referrers_are_found_by_their_subject(store: &dyn Store) {
     let subject = push_image(store, "linux/amd64", &[content(1, 10)], &[tag("v1")]).await;
     let other = push_image(store, "linux/arm64", &[content(2, 10)], &[]).await;
-    let referrer = image(store, "linux/amd64", &[content(3, 10)], Some(&subject.descriptor())).await;
+    let referrer =
+        image(store, "linux/amd64", &[content(3, 10)], Some(&subject.descriptor())).await;
     store.put_manifest(&referrer, &[]).await.unwrap();
     let listed = store.referrers(&subject.digest(), None).await.unwrap();
     assert_eq!(listed, [referrer.as_referrer()]);
@@ -221,8 +230,7 @@ async fn sha512_works_like_sha256(store: &dyn Store) {
     assert!(matches!(error, Ok(Pushed::Present) | Err(Error::Mismatch { .. })));
     let image = image(store, "linux/amd64", &[bytes], None).await;
     let digest = Digest::with(Algorithm::Sha512, image.bytes());
-    let image =
-        Manifest::verified(MediaType::OCI_MANIFEST, digest, image.bytes().clone()).unwrap();
+    let image = Manifest::verified(MediaType::OCI_MANIFEST, digest, image.bytes().clone()).unwrap();
     store.put_manifest(&image, &[]).await.unwrap();
     assert_eq!(store.manifest(&Selector::Digest(digest)).await.unwrap().digest(), digest);
 }

@@ -142,7 +142,7 @@ pub async fn copy(
         return Ok(job.finish(descriptor, false, 1, source.platforms()));
     }
     let manifest = match source {
-        Source::Read(manifest) => manifest,
+        Source::Read(manifest) => *manifest,
         Source::Known(descriptor) => job.read(&descriptor).await?,
     };
     let mut found = match manifest.content() {
@@ -188,8 +188,8 @@ struct Tally {
 
 /// What is to be copied, as far as it had to be read.
 enum Source {
-    Known(Descriptor),
-    Read(Manifest),
+    Known(Box<Descriptor>),
+    Read(Box<Manifest>),
 }
 
 /// What stands under the tags that are to be written.
@@ -198,7 +198,7 @@ struct Target(Vec<(Tag, Option<Descriptor>)>);
 impl Source {
     fn descriptor(&self) -> Descriptor {
         match self {
-            Self::Known(descriptor) => descriptor.clone(),
+            Self::Known(descriptor) => (**descriptor).clone(),
             Self::Read(manifest) => manifest.descriptor(),
         }
     }
@@ -250,8 +250,8 @@ impl Target {
                     return Err(Error::Conflict {
                         tag: tag.clone(),
                         place: place.to_owned(),
-                        found: found.digest,
-                        wanted: *digest,
+                        found: Box::new(found.digest),
+                        wanted: Box::new(*digest),
                     });
                 }
                 Some(_) | None => pending.push(tag.clone()),
@@ -285,14 +285,15 @@ impl<'a> Job<'a> {
     /// Everything at `selector`; read only if it will have to be.
     async fn whole(&self, selector: &Selector, target: &Target) -> Result<Source, Error> {
         let by_digest = matches!(selector, Selector::Digest(_));
-        if !target.is_known() && !(self.options.tags.is_empty() && !by_digest) {
-            return Ok(Source::Read(self.from.manifest(selector).await?));
+        let needs_digest = self.options.tags.is_empty() && !by_digest;
+        if !target.is_known() && !needs_digest {
+            return Ok(Source::Read(Box::new(self.from.manifest(selector).await?)));
         }
         let found = self.from.resolve(selector).await?.ok_or_else(|| Error::NotFound {
             what: format!("manifest {selector}"),
             place: self.from.name(),
         })?;
-        Ok(Source::Known(found))
+        Ok(Source::Known(Box::new(found)))
     }
 
     /// What of it is for the wanted platforms.
@@ -303,7 +304,7 @@ impl<'a> Job<'a> {
             let platform = blobs::platform_of(self.from, &manifest).await?;
             let fits = |have: &Platform| wanted.iter().any(|want| have.satisfies(want));
             return match platform.as_ref().is_none_or(fits) {
-                true => Ok(Source::Read(manifest)),
+                true => Ok(Source::Read(Box::new(manifest))),
                 false => Err(Error::NoSuchPlatform {
                     digest: manifest.digest(),
                     missing: wanted.clone(),
@@ -312,7 +313,7 @@ impl<'a> Job<'a> {
             };
         };
         match select(&manifest, index, wanted)? {
-            Selection::Whole => Ok(Source::Read(manifest)),
+            Selection::Whole => Ok(Source::Read(Box::new(manifest))),
             Selection::One(entry) => Ok(Source::Known(entry)),
             Selection::Some(cut) => Ok(Source::Read(cut)),
         }

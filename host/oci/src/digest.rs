@@ -84,10 +84,16 @@ pub enum Mismatch {
     #[error("expected {expected}, found {found}")]
     Digest {
         /// What was promised.
-        expected: Digest,
+        expected: Box<Digest>,
         /// What the bytes hash to.
-        found: Digest,
+        found: Box<Digest>,
     },
+}
+
+impl Mismatch {
+    pub(crate) fn digest(expected: Digest, found: Digest) -> Self {
+        Self::Digest { expected: Box::new(expected), found: Box::new(found) }
+    }
 }
 
 impl Algorithm {
@@ -148,7 +154,7 @@ impl Digest {
     /// Holds `bytes` against this digest.
     pub fn verify(&self, bytes: &[u8]) -> Result<(), Mismatch> {
         let found = Self::with(self.algorithm(), bytes);
-        if found == *self { Ok(()) } else { Err(Mismatch::Digest { expected: *self, found }) }
+        if found == *self { Ok(()) } else { Err(Mismatch::digest(*self, found)) }
     }
 }
 
@@ -160,9 +166,9 @@ impl FromStr for Digest {
             text.split_once(':').ok_or_else(|| DigestError::Shape(text.to_owned()))?;
         let Some(algorithm) = Algorithm::parse(word) else {
             let is_word = !word.is_empty()
-                && word.bytes().all(|b| {
-                    b.is_ascii_lowercase() || b.is_ascii_digit() || b"+._-".contains(&b)
-                });
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+._-".contains(&b));
             return Err(match is_word {
                 true => DigestError::Algorithm(word.to_owned()),
                 false => DigestError::Shape(text.to_owned()),
@@ -277,7 +283,7 @@ impl Verifier {
         let found = self.hasher.finish();
         match found == self.expected {
             true => Ok(()),
-            false => Err(Mismatch::Digest { expected: self.expected, found }),
+            false => Err(Mismatch::digest(self.expected, found)),
         }
     }
 }
@@ -323,7 +329,7 @@ mod tests {
         assert_eq!(verdict(b"fou", 4), Err(short));
         let long = Mismatch::Size { expected: 4, found: 5, at_least: true };
         assert_eq!(verdict(b"fourx", 4), Err(long));
-        let wrong = Mismatch::Digest { expected: Digest::of(b"four"), found: Digest::of(b"five") };
+        let wrong = Mismatch::digest(Digest::of(b"four"), Digest::of(b"five"));
         assert_eq!(verdict(b"five", 4), Err(wrong));
     }
 }

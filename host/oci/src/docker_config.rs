@@ -102,11 +102,12 @@ impl DockerConfig {
 
     /// Reads the text of a configuration file; `path` is named in errors.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, DockerConfigError> {
-        let file: File = serde_json::from_slice(bytes).map_err(|error| DockerConfigError::Json {
-            path: path.to_owned(),
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let file: File =
+            serde_json::from_slice(bytes).map_err(|error| DockerConfigError::Json {
+                path: path.to_owned(),
+                line: error.line(),
+                column: error.column(),
+            })?;
         let mut auths = BTreeMap::new();
         for (registry, auth) in file.auths {
             let entry = entry(auth).ok_or_else(|| DockerConfigError::Auth {
@@ -115,7 +116,8 @@ impl DockerConfig {
             })?;
             auths.insert(key(&registry), entry);
         }
-        let helpers = file.cred_helpers.into_iter().map(|(host, name)| (key(&host), name)).collect();
+        let helpers =
+            file.cred_helpers.into_iter().map(|(host, name)| (key(&host), name)).collect();
         Ok(Self { path: path.to_owned(), auths, helpers, store: file.creds_store })
     }
 

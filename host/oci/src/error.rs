@@ -36,9 +36,9 @@ pub enum Error {
         /// The store's name.
         place: String,
         /// Where it points.
-        found: Digest,
+        found: Box<Digest>,
         /// Where it should point.
-        wanted: Digest,
+        wanted: Box<Digest>,
     },
     /// An image or index has nothing for a platform.
     #[error("{digest} has nothing for {}, only for {}", and_list(texts(.missing)), and_list(texts(.present)))]
@@ -66,10 +66,10 @@ pub enum Error {
     },
     /// A registry, or the way to it, failed.
     #[error(transparent)]
-    Remote(#[from] RemoteError),
+    Remote(Box<RemoteError>),
     /// A credential could not be had.
     #[error(transparent)]
-    Credential(Fault),
+    Credential(Box<Fault>),
     /// The disk failed.
     #[error("{what} failed in {place}")]
     Io {
@@ -81,6 +81,19 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<RemoteError> for Error {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(Box::new(error))
+    }
+}
+
+/// Of a credential.
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Credential(Box::new(fault))
+    }
 }
 
 impl Error {
@@ -172,7 +185,7 @@ fn texts(platforms: &[Platform]) -> Vec<String> {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         if let Error::Credential(fault) = error {
-            return fault;
+            return *fault;
         }
         let kind = error.kind();
         let code = match (kind, &error) {

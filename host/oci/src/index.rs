@@ -37,9 +37,9 @@ pub(crate) enum Selection {
     /// Everything was wanted.
     Whole,
     /// One image.
-    One(Descriptor),
+    One(Box<Descriptor>),
     /// A new index.
-    Some(Manifest),
+    Some(Box<Manifest>),
 }
 
 impl Index {
@@ -84,7 +84,7 @@ impl Index {
     fn best_for(&self, want: &Platform) -> Vec<&Descriptor> {
         let fitting = |fits: &dyn Fn(&Platform) -> bool| -> Vec<&Descriptor> {
             let platform_fits =
-                |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|have| fits(have));
+                |entry: &&Descriptor| entry.platform.as_ref().is_some_and(fits);
             self.manifests.iter().filter(platform_fits).collect()
         };
         let is_same = |have: &Platform| {
@@ -115,13 +115,13 @@ pub(crate) fn select(
     let images: Vec<&&Descriptor> =
         entries.iter().filter(|entry| known_platform(entry).is_some()).collect();
     if let ([only], [_]) = (images.as_slice(), wanted) {
-        return Ok(Selection::One((**only).clone()));
+        return Ok(Selection::One(Box::new((**only).clone())));
     }
     if entries.len() == index.manifests.len() {
         return Ok(Selection::Whole);
     }
     let keep: BTreeSet<String> = entries.iter().map(|entry| entry.digest.to_string()).collect();
-    Ok(Selection::Some(cut(manifest, &keep)?))
+    Ok(Selection::Some(Box::new(cut(manifest, &keep)?)))
 }
 
 /// The same document with fewer entries: everything else stays as it was written, so that the same
@@ -136,7 +136,7 @@ fn cut(manifest: &Manifest, keep: &BTreeSet<String>) -> Result<Manifest, Error> 
             entry.get("digest").and_then(|d| d.as_str()).is_some_and(|d| keep.contains(d))
         });
     }
-    let bytes = serde_json::to_vec(&document)
-        .map_err(|error| Error::invalid(what(), error.to_string()))?;
+    let bytes =
+        serde_json::to_vec(&document).map_err(|error| Error::invalid(what(), error.to_string()))?;
     Manifest::new(manifest.media_type().clone(), Bytes::from(bytes))
 }

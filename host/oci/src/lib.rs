@@ -12,25 +12,25 @@
 //! Neighbours: `report` below, `capability` above (it implements [`Credentials`] and holds stores
 //! through grants). This room knows no grants, no clouds, no terminal and no environment.
 
-mod digest;
-mod media_type;
-mod platform;
-mod descriptor;
-mod reference;
-mod place;
-mod manifest;
-mod index;
-mod error;
-mod stream;
-mod store;
-mod layout;
-mod memory;
 pub mod client;
-mod credentials;
-mod docker_config;
-mod remote;
 mod copy;
+mod credentials;
+mod descriptor;
+mod digest;
+mod docker_config;
+mod error;
+mod index;
+mod layout;
+mod manifest;
+mod media_type;
+mod memory;
+mod place;
+mod platform;
+mod reference;
+mod remote;
 mod serve;
+mod store;
+mod stream;
 
 #[cfg(test)]
 mod contract;

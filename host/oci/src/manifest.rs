@@ -88,7 +88,8 @@ impl Manifest {
 
     /// Bytes of a manifest of which nobody says what it is; what it is follows from what it has.
     pub fn guessed(digest: Digest, bytes: Bytes) -> Result<Self, Error> {
-        let shape = shape(&bytes).map_err(|why| Error::invalid(format!("manifest {digest}"), why))?;
+        let shape =
+            shape(&bytes).map_err(|why| Error::invalid(format!("manifest {digest}"), why))?;
         let media_type = shape.guess().ok_or_else(|| {
             Error::invalid(format!("manifest {digest}"), "it is neither a manifest nor an index")
         })?;
@@ -96,7 +97,11 @@ impl Manifest {
     }
 
     /// Bytes that are known to have `digest`.
-    pub(crate) fn checked(declared: MediaType, digest: Digest, bytes: Bytes) -> Result<Self, Error> {
+    pub(crate) fn checked(
+        declared: MediaType,
+        digest: Digest,
+        bytes: Bytes,
+    ) -> Result<Self, Error> {
         let what = || format!("manifest {digest}");
         if bytes.len() as u64 > LARGEST_MANIFEST {
             let why = format!("it has {} bytes, at most {LARGEST_MANIFEST} are read", bytes.len());
@@ -251,7 +256,9 @@ impl Shape {
     /// (CVE-2021-41190): an image must not also be an index, and must be what it was sent as.
     fn check(&self, declared: &MediaType) -> Result<(), String> {
         if self.manifests.is_some() && (self.config.is_some() || self.layers.is_some()) {
-            return Err("it has `manifests` and `config` or `layers`, so it is ambiguous".to_owned());
+            return Err(
+                "it has `manifests` and `config` or `layers`, so it is ambiguous".to_owned()
+            );
         }
         match &self.media_type {
             Some(inside) if inside != declared => {
@@ -263,6 +270,10 @@ impl Shape {
 }
 
 fn shape(bytes: &[u8]) -> Result<Shape, String> {
+    // An array would do as well for the parser.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is not a JSON object".to_owned());
+    }
     serde_json::from_slice(bytes).map_err(|error| format!("it is not a JSON manifest: {error}"))
 }
 

@@ -101,7 +101,8 @@ mod tests {
         assert_eq!(found, MediaType::OCI_INDEX);
         assert!(found.is_index() && found.is_manifest());
         assert!(
-            MediaType::new("application/vnd.docker.distribution.manifest.v1+prettyjws").is_schema1()
+            MediaType::new("application/vnd.docker.distribution.manifest.v1+prettyjws")
+                .is_schema1()
         );
     }
 }

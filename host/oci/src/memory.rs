@@ -72,9 +72,8 @@ impl Memory {
     }
 
     fn bytes(&self, digest: &Digest) -> Result<Bytes, Error> {
-        self.read(|repository| repository.blobs.get(digest).cloned()).ok_or_else(|| {
-            Error::NotFound { what: format!("blob {digest}"), place: self.name() }
-        })
+        self.read(|repository| repository.blobs.get(digest).cloned())
+            .ok_or_else(|| Error::NotFound { what: format!("blob {digest}"), place: self.name() })
     }
 
     fn link(&self, digest: &Digest, from: &RepositoryName) -> bool {
@@ -185,9 +184,14 @@ impl Store for Memory {
         Box::pin(async move {
             let page = self.read(|repository| {
                 let behind = |tag: &&Tag| after.is_none_or(|after| tag.as_str() > after);
-                Some(repository.tags.keys().filter(behind).take(limit).map(Tag::to_string).collect())
+                Some(
+                    repository.tags.keys().filter(behind).take(limit).map(Tag::to_string).collect(),
+                )
             });
-            page.ok_or_else(|| Error::NotFound { what: "repository".to_owned(), place: self.name() })
+            page.ok_or_else(|| Error::NotFound {
+                what: "repository".to_owned(),
+                place: self.name(),
+            })
         })
     }
 
@@ -201,11 +205,14 @@ impl Store for Memory {
                 let refers = |manifest: &&Manifest| {
                     manifest.subject().is_some_and(|subject| subject.digest == *digest)
                 };
-                let listed = repository.manifests.values().filter(refers).map(Manifest::as_referrer);
+                let listed =
+                    repository.manifests.values().filter(refers).map(Manifest::as_referrer);
                 Some(listed.collect::<Vec<_>>())
             });
             let mut listed = listed.unwrap_or_default();
-            listed.retain(|entry| artifact_type.is_none() || entry.artifact_type.as_ref() == artifact_type);
+            listed.retain(|entry| {
+                artifact_type.is_none() || entry.artifact_type.as_ref() == artifact_type
+            });
             Ok(listed)
         })
     }
@@ -223,9 +230,9 @@ impl Store for Memory {
     }
 
     fn delete_blob<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<bool, Error>> {
-        Box::pin(async move {
-            Ok(self.remove(|repository| repository.blobs.remove(digest).is_some()))
-        })
+        Box::pin(
+            async move { Ok(self.remove(|repository| repository.blobs.remove(digest).is_some())) },
+        )
     }
 }
 

@@ -151,7 +151,10 @@ mod tests {
     fn a_place_is_a_reference_or_a_layout() {
         let check = |text: &str, name: &str, selector: &str| {
             let place: Place = text.parse().unwrap();
-            assert_eq!((place.name().as_str(), place.selector().to_string().as_str()), (name, selector));
+            assert_eq!(
+                (place.name().as_str(), place.selector().to_string().as_str()),
+                (name, selector)
+            );
         };
         check("localhost:5000/a/b:1", "localhost:5000/a/b", "1");
         check("node:9-alpine", "docker.io/library/node", "9-alpine");

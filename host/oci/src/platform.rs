@@ -25,7 +25,9 @@ pub struct Platform {
 
 /// Why a text is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a platform, expected `os/architecture` such as `linux/amd64` or `linux/arm/v7`")]
+#[error(
+    "`{0}` is not a platform, expected `os/architecture` such as `linux/amd64` or `linux/arm/v7`"
+)]
 pub struct PlatformError(pub String);
 
 impl Platform {

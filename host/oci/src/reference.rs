@@ -279,11 +279,12 @@ impl FromStr for RepositoryName {
 fn is_path_component(text: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();
-    let ends_fit = bytes.first().is_some_and(|&b| is_word(b)) && bytes.last().is_some_and(|&b| is_word(b));
+    let ends_fit =
+        bytes.first().is_some_and(|&b| is_word(b)) && bytes.last().is_some_and(|&b| is_word(b));
     ends_fit
-        && bytes
-            .split(|&b| is_word(b))
-            .all(|separator| matches!(separator, b"" | b"." | b"_" | b"__") || separator.iter().all(|&b| b == b'-'))
+        && bytes.split(|&b| is_word(b)).all(|separator| {
+            matches!(separator, b"" | b"." | b"_" | b"__") || separator.iter().all(|&b| b == b'-')
+        })
 }
 
 impl Tag {
@@ -344,7 +345,10 @@ impl FromStr for Reference {
             return Err(ReferenceError::Empty);
         }
         if let Some((scheme, _)) = text.split_once("://") {
-            return Err(ReferenceError::Scheme { text: text.to_owned(), scheme: scheme.to_owned() });
+            return Err(ReferenceError::Scheme {
+                text: text.to_owned(),
+                scheme: scheme.to_owned(),
+            });
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>()?)),
@@ -354,7 +358,8 @@ impl FromStr for Reference {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag.parse::<Tag>()?)),
             _ => (rest, None),
         };
-        if name.len() == 64 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        if name.len() == 64
+            && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         {
             return Err(ReferenceError::ImageId { text: text.to_owned() });
         }

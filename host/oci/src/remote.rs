@@ -133,12 +133,11 @@ impl Shared {
             return Ok(Arc::clone(host));
         }
         let named = |hosts: &BTreeSet<String>| hosts.contains(registry.as_str());
-        let is_plain = named(&self.options.insecure)
-            || (registry.is_loopback() && !named(&self.options.tls));
+        let is_plain =
+            named(&self.options.insecure) || (registry.is_loopback() && !named(&self.options.tls));
         let scheme = if is_plain { "http" } else { "https" };
-        let base = Url::parse(&format!("{scheme}://{}/v2/", registry.api_host())).map_err(|e| {
-            Error::invalid(format!("the registry `{registry}`"), e.to_string())
-        })?;
+        let base = Url::parse(&format!("{scheme}://{}/v2/", registry.api_host()))
+            .map_err(|e| Error::invalid(format!("the registry `{registry}`"), e.to_string()))?;
         let auth = auth::Learned::default();
         let host = Arc::new(Host { registry: registry.clone(), base, auth });
         hosts.insert(registry.clone(), Arc::clone(&host));

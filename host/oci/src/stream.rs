@@ -206,9 +206,16 @@ mod tests {
 
     #[tokio::test]
     async fn collecting_stops_at_the_limit() {
-        let chunks = || futures::stream::iter([Ok(Bytes::from_static(b"ab")), Ok(Bytes::from_static(b"cd"))]);
+        let chunks = || {
+            futures::stream::iter([Ok(Bytes::from_static(b"ab")), Ok(Bytes::from_static(b"cd"))])
+        };
         assert_eq!(BlobStream::new(chunks()).collect(4).await.unwrap(), "abcd");
         assert!(BlobStream::new(chunks()).collect(3).await.is_err());
-        assert!(BlobStream::new(futures::stream::iter([Ok(Bytes::from_static(b"ab"))])).collect(1).await.is_err());
+        assert!(
+            BlobStream::new(futures::stream::iter([Ok(Bytes::from_static(b"ab"))]))
+                .collect(1)
+                .await
+                .is_err()
+        );
     }
 }

@@ -95,8 +95,7 @@ async fn listen() -> (TcpListener, String) {
 
 /// Retries without pauses that anybody would notice.
 pub(crate) fn remote(credentials: impl Credentials + 'static) -> Remote {
-    let retry =
-        Retry { attempts: 3, base: Duration::from_millis(1), ..Retry::default() };
+    let retry = Retry { attempts: 3, base: Duration::from_millis(1), ..Retry::default() };
     let http = client::build(&client::ClientOptions::default()).unwrap();
     Remote::new(http, Arc::new(credentials), RemoteOptions { retry, ..RemoteOptions::default() })
 }

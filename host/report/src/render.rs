@@ -36,12 +36,12 @@ pub fn render_fault(
     place: Option<(&Source, Span)>,
     style: Style,
 ) -> String {
-    let cause = Level::NOTE.with_name("cause");
+    let cause = || Level::NOTE.with_name("cause");
     let mut messages = Vec::new();
     if title.is_some() {
-        messages.push((cause.clone(), fault.message.as_str()));
+        messages.push((cause(), fault.message.as_str()));
     }
-    messages.extend(fault.causes.iter().map(|text| (cause.clone(), text.as_str())));
+    messages.extend(fault.causes.iter().map(|text| (cause(), text.as_str())));
     messages.extend(fault.help.iter().map(|text| (Level::HELP, text.as_str())));
     let labels: Vec<(Span, &str)> = place.iter().map(|&(_, span)| (span, "")).collect();
     let title = title.unwrap_or(&fault.message);
@@ -69,9 +69,7 @@ fn render(
                 .annotations(annotations.collect::<Vec<_>>()),
         );
     }
-    for (level, text) in messages {
-        group = group.element(level.clone().message(*text));
-    }
+    group = group.elements(messages.iter().map(|(level, text)| level.clone().message(*text)));
     let renderer = match style {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),

@@ -10,10 +10,11 @@ mod http;
 mod image;
 mod registry;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use self::image::{Image, digest};
@@ -22,6 +23,13 @@ use crate::binary::{self, Profile};
 use crate::children::Children;
 use crate::repo::Repo;
 use crate::tools;
+
+/// Prints a line; that nobody reads any more is an error like any other, and ends the demo.
+macro_rules! say {
+    ($($text:tt)*) => {
+        writeln!(std::io::stdout(), $($text)*).context("cannot print")?
+    };
+}
 
 /// What is imported.
 const REPOSITORY: &str = "library/hello";
@@ -39,7 +47,7 @@ pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
     let folder = children.folder();
     let windlass = || at_home_in(&windlass, &folder);
 
-    title("Two registries on loopback");
+    title("Two registries on loopback")?;
     let docker = tools::find("docker-registry");
     let (source, kind) = match &docker {
         Some(program) => {
@@ -51,38 +59,38 @@ pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
         ),
     };
     let target = Registry::embedded(&children, &mut windlass(), &folder.join("target"))?;
-    println!("  source  {}  ({kind})", source.address);
-    println!("  target  {}  (windlass registry serve)", target.address);
+    say!("  source  {}  ({kind})", source.address);
+    say!("  target  {}  (windlass registry serve)", target.address);
 
-    title("An image for three platforms in the source");
+    title("An image for three platforms in the source")?;
     let image = Image::make();
     source.push(&image, REPOSITORY, TAG)?;
-    println!("  {REPOSITORY}:{TAG}  {}", digest(&image.index));
+    say!("  {REPOSITORY}:{TAG}  {}", digest(&image.index));
     show_platforms(&image.index, "  ")?;
 
-    title("windlass run pipelines/import.toml");
+    title("windlass run pipelines/import.toml")?;
     let from = format!("source={}/{REPOSITORY}:{TAG}", source.address);
     let to = format!("target={}/{IMPORTED}:{TAG}", target.address);
     let mut command = windlass();
     command.current_dir(repo.root()).args(["run", "pipelines/import.toml"]);
     command.args(["--input", &from, "--input", &to]);
-    println!("  $ windlass run pipelines/import.toml --input {from} --input {to}\n");
+    say!("  $ windlass run pipelines/import.toml --input {from} --input {to}\n");
     let status = children.run(&mut command)?;
     if !status.success() {
         bail!("windlass run: {status}; to repeat: cargo xtask demo");
     }
 
-    title("What the target has now");
-    println!("  tags of {IMPORTED}: {}", target.tags(IMPORTED)?.join(", "));
+    title("What the target has now")?;
+    say!("  tags of {IMPORTED}: {}", target.tags(IMPORTED)?.join(", "));
     let arrived = target.manifest(IMPORTED, TAG)?;
-    println!("  {IMPORTED}:{TAG}  {}", digest(&arrived));
+    say!("  {IMPORTED}:{TAG}  {}", digest(&arrived));
     ensure!(arrived == image.index, "the index in the target differs from the one in the source");
     for manifest in &image.manifests {
         let found = target.manifest(IMPORTED, &digest(manifest))?;
         ensure!(found == *manifest, "a platform's manifest differs");
     }
     show_platforms(&arrived, "  ")?;
-    println!("\nSame digest, every platform. Everything is stopped and removed again.");
+    say!("\nSame digest, every platform. Everything is stopped and removed again.");
     Ok(())
 }
 
@@ -106,8 +114,9 @@ fn at_home_in(windlass: &Path, folder: &Path) -> Command {
     command
 }
 
-fn title(text: &str) {
-    println!("\n── {text} ──");
+fn title(text: &str) -> Result<()> {
+    say!("\n── {text} ──");
+    Ok(())
 }
 
 fn show_platforms(index: &[u8], indent: &str) -> Result<()> {
@@ -122,7 +131,7 @@ fn show_platforms(index: &[u8], indent: &str) -> Result<()> {
             text("/platform/architecture"),
             if variant.is_empty() { "" } else { "/" },
         );
-        println!("{indent}  {platform:<14} {}", text("/digest"));
+        say!("{indent}  {platform:<14} {}", text("/digest"));
     }
     Ok(())
 }

@@ -30,7 +30,9 @@ impl Registry {
         windlass: &mut Command,
         root: &Path,
     ) -> Result<Self> {
-        windlass.args(["registry", "serve", "--listen", "127.0.0.1:0", "--root"]).arg(root);
+        windlass
+            .args(["registry", "serve", "--quiet", "--listen", "127.0.0.1:0", "--root"])
+            .arg(root);
         let output = children.start(windlass.stdin(Stdio::null()).stdout(Stdio::piped()))?;
         let line = first_line(output.stdout, |line| line.contains("listening on"))
             .with_context(|| shell::show(windlass))?;

@@ -51,7 +51,7 @@ fn every_row_can_be_shown_in_one_line_of_a_table() {
 fn every_grant_of_a_row_is_a_key_or_a_group_of_keys() {
     for grant in CAPABILITIES.iter().filter_map(|row| row.grant) {
         let is_known = |key: &&str| **key == *grant || key.starts_with(&format!("{grant}."));
-        assert!(GRANT_KEYS.iter().any(|key| is_known(key)), "{grant}");
+        assert!(GRANT_KEYS.iter().any(is_known), "{grant}");
     }
     for key in GRANT_KEYS {
         let has_row = |grant: &str| grant == key || key.starts_with(&format!("{grant}."));

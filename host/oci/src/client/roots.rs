@@ -37,7 +37,10 @@ impl Lazy {
         Self { provider, extra, native: OnceLock::new(), verifiers: Mutex::default() }
     }
 
-    fn verifier(&self, server: &ServerName<'_>) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+    fn verifier(
+        &self,
+        server: &ServerName<'_>,
+    ) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
         let name = server.to_str();
         let counts = |extra: &Extra| {
             extra.only_for.as_ref().is_none_or(|host| host.eq_ignore_ascii_case(&name))
@@ -58,10 +61,12 @@ impl Lazy {
             let problem = native.problem.clone().unwrap_or_else(|| "none are installed".to_owned());
             return Err(no_roots(problem));
         }
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-                .build()
-                .map_err(|error| no_roots(error.to_string()))?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&self.provider),
+        )
+        .build()
+        .map_err(|error| no_roots(error.to_string()))?;
         verifiers.insert(chosen, Arc::clone(&verifier));
         Ok(verifier)
     }

@@ -26,7 +26,9 @@ fn a_ca_file_that_cannot_be_used_is_never_left_out() {
         format!("{}-----BEGIN CERTIFICATE-----\nnot base64!\n", certificate()),
     ];
     for text in useless {
-        std::fs::File::create(&path).and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes())).unwrap();
+        std::fs::File::create(&path)
+            .and_then(|mut f| std::io::Write::write_all(&mut f, text.as_bytes()))
+            .unwrap();
         let fault = problem(&with_ca(path.clone()));
         let expect = format!("`{}` holds no usable certificate in PEM form", path.display());
         assert!(fault.message.starts_with(&expect), "{text}: {fault}");

@@ -52,10 +52,8 @@ impl Job<'_> {
         config: Option<Digest>,
     ) -> Result<Option<Platform>, Error> {
         // Collected, because a closure that lends would keep the whole from being `Send`.
-        let pushes: Vec<_> = blobs
-            .iter()
-            .map(|blob| self.push_blob(blob, config == Some(blob.digest)))
-            .collect();
+        let pushes: Vec<_> =
+            blobs.iter().map(|blob| self.push_blob(blob, config == Some(blob.digest))).collect();
         let kept: Vec<Option<Platform>> = futures::stream::iter(pushes)
             .buffer_unordered(self.options.parallel.max(1))
             .try_collect()
@@ -69,12 +67,8 @@ impl Job<'_> {
         is_config: bool,
     ) -> Result<Option<Platform>, Error> {
         let keeps = is_config && is_image_config(blob);
-        let source = Blob {
-            from: self.from,
-            blob,
-            passed: Arc::default(),
-            kept: keeps.then(Arc::default),
-        };
+        let source =
+            Blob { from: self.from, blob, passed: Arc::default(), kept: keeps.then(Arc::default) };
         let push = self.to.push_blob(blob, &source, self.mount_from.as_ref());
         let pushed = self.reporting(push, &source.passed).await?;
         self.count(|tally| match pushed {

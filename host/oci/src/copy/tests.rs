@@ -97,7 +97,8 @@ async fn images_move_through_every_kind_of_place() {
 #[tokio::test]
 async fn one_platform_is_its_image_and_several_are_a_new_index() {
     let from = memory("from");
-    let index = push_index(&from, &["linux/amd64", "linux/arm64", "linux/s390x"], &[tag("v1")]).await;
+    let index =
+        push_index(&from, &["linux/amd64", "linux/arm64", "linux/s390x"], &[tag("v1")]).await;
     let only = |platforms: &[&str]| CopyOptions {
         platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
         ..to_tag("v1")
@@ -120,7 +121,10 @@ async fn one_platform_is_its_image_and_several_are_a_new_index() {
     assert_eq!(found.annotations(), index.annotations());
     assert_eq!(copied.descriptor.digest, found.digest());
     assert!(to.resolve(&Selector::Digest(index.manifests()[1].digest)).await.unwrap().is_none());
-    assert!(!copy(&from, &v1, &to, &two, &()).await.unwrap().changed, "the digest is always the same");
+    assert!(
+        !copy(&from, &v1, &to, &two, &()).await.unwrap().changed,
+        "the digest is always the same"
+    );
 
     let error = copy(&from, &v1, &to, &only(&["windows/amd64"]), &()).await.unwrap_err();
     assert_eq!(
@@ -172,7 +176,8 @@ async fn without_a_tag_the_digest_alone_is_written() {
 async fn a_failure_leaves_no_tag() {
     let from = memory("from");
     let layer = content(1, 10);
-    let image = push_image(&from, "linux/amd64", &[layer.clone(), content(2, 10)], &[tag("v1")]).await;
+    let image =
+        push_image(&from, "linux/amd64", &[layer.clone(), content(2, 10)], &[tag("v1")]).await;
     from.delete_blob(&crate::Digest::of(&layer)).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let server = Server::registry(LayoutRegistry::new(directory.path())).await;

@@ -13,7 +13,9 @@ fn find(config: &DockerConfig, registry: &str, repository: &str) -> String {
     match found {
         Ok(None) => "none".to_owned(),
         Ok(Some(Credential::Anonymous)) => "anonymous".to_owned(),
-        Ok(Some(Credential::Basic { username, password })) => format!("{username} {}", text(&password)),
+        Ok(Some(Credential::Basic { username, password })) => {
+            format!("{username} {}", text(&password))
+        }
         Ok(Some(Credential::IdentityToken(token))) => format!("identity {}", text(&token)),
         Ok(Some(Credential::Bearer(token))) => format!("bearer {}", text(&token)),
         Err(fault) => fault.message,
@@ -65,7 +67,10 @@ fn what_is_broken_is_said_without_showing_it() {
     let error = |text: &str| {
         DockerConfig::parse(Path::new("c.json"), text.as_bytes()).unwrap_err().to_string()
     };
-    assert_eq!(error("{\n \"auths\": hunter2"), "`c.json` is not a docker `config.json`: line 2, column 11");
+    assert_eq!(
+        error("{\n \"auths\": hunter2"),
+        "`c.json` is not a docker `config.json`: line 2, column 11"
+    );
     let wrong = error(r#"{"auths":{"r.example":{"auth":"hunter2!"}}}"#);
     assert_eq!(wrong, "`auth` of `r.example` in `c.json` is not base64 of `USER:PASSWORD`");
     let directory = tempfile::tempdir().unwrap();

@@ -80,7 +80,7 @@ impl Disk {
     fn read_file(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let file = match fs_err::File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(self.io("reading")(error)),
         };
         let mut bytes = Vec::new();

@@ -39,7 +39,12 @@ impl Root {
     }
 
     /// The names of the layouts below `directory`, which is the repository `prefix`.
-    fn collect(&self, directory: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
+    fn collect(
+        &self,
+        directory: &Path,
+        prefix: &str,
+        names: &mut Vec<String>,
+    ) -> std::io::Result<()> {
         for entry in fs_err::read_dir(directory)? {
             let entry = entry?;
             let file_name = entry.file_name();

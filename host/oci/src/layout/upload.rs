@@ -137,8 +137,11 @@ impl Upload for LayoutUpload {
                     }
                 };
                 if found != digest {
-                    let mismatch = Mismatch::Digest { expected: digest, found };
-                    return Err(Error::mismatch(format!("the upload to {}", disk.name()), mismatch));
+                    let mismatch = Mismatch::digest(digest, found);
+                    return Err(Error::mismatch(
+                        format!("the upload to {}", disk.name()),
+                        mismatch,
+                    ));
                 }
                 disk.keep_blob(file, &digest)
             })

@@ -20,18 +20,25 @@ fn a_document_with_two_meanings_is_refused() {
     let lie = IMAGE.replace("\"config\"", "\"mediaType\":\"a/b\",\"config\"");
     assert!(why(&MediaType::OCI_MANIFEST, &lie).contains("it says `a/b` but was declared"));
     for garbage in ["", "[]", "{", "{\"layers\":5}", "{\"config\":{\"digest\":\"md5:1\"}}"] {
-        assert_eq!(read(&MediaType::OCI_MANIFEST, garbage).unwrap_err().kind(), Kind::Invalid, "{garbage}");
+        assert_eq!(
+            read(&MediaType::OCI_MANIFEST, garbage).unwrap_err().kind(),
+            Kind::Invalid,
+            "{garbage}"
+        );
     }
 }
 
 #[test]
 fn schema_1_is_refused_with_what_to_do() {
     let types = ["manifest.v1+json", "manifest.v1+prettyjws"];
-    for media_type in types.map(|t| MediaType::new(&format!("application/vnd.docker.distribution.{t}"))) {
+    for media_type in
+        types.map(|t| MediaType::new(&format!("application/vnd.docker.distribution.{t}")))
+    {
         let error = read(&media_type, "{}").unwrap_err();
         assert!(error.help().unwrap().contains("push the image again"));
     }
-    let error = read(&MediaType::DOCKER_MANIFEST, r#"{"schemaVersion":1,"fsLayers":[]}"#).unwrap_err();
+    let error =
+        read(&MediaType::DOCKER_MANIFEST, r#"{"schemaVersion":1,"fsLayers":[]}"#).unwrap_err();
     assert!(matches!(error, Error::Schema1 { .. }));
 }
 

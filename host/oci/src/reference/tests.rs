@@ -27,7 +27,12 @@ fn references_are_read_as_docker_reads_them() {
     check("localhost:5000/app:1", "localhost:5000", "app", ":1");
     check("test:5000/repo:tag", "test:5000", "repo", ":tag");
     check("test.com/repo", "test.com", "repo", "");
-    check("sub-dom1.foo.com/bar/baz/quux:some-long-tag", "sub-dom1.foo.com", "bar/baz/quux", ":some-long-tag");
+    check(
+        "sub-dom1.foo.com/bar/baz/quux:some-long-tag",
+        "sub-dom1.foo.com",
+        "bar/baz/quux",
+        ":some-long-tag",
+    );
     check("127.0.0.1:5000/a", "127.0.0.1:5000", "a", "");
     check("[2001:db8::1]:5000/repo", "[2001:db8::1]:5000", "repo", "");
     check("[::1]/repo:1", "[::1]", "repo", ":1");
@@ -37,7 +42,12 @@ fn references_are_read_as_docker_reads_them() {
     check(&format!("a:1@sha256:{HEX}"), "docker.io", "library/a", &format!(":1@sha256:{HEX}"));
     check(&format!("r.io/a@sha512:{HEX}{HEX}"), "r.io", "a", &format!("@sha512:{HEX}{HEX}"));
     check(&format!("r.io/{}", "a".repeat(255)), "r.io", &"a".repeat(255), "");
-    check(&format!("a:{}", "t".repeat(128)), "docker.io", "library/a", &format!(":{}", "t".repeat(128)));
+    check(
+        &format!("a:{}", "t".repeat(128)),
+        "docker.io",
+        "library/a",
+        &format!(":{}", "t".repeat(128)),
+    );
 }
 
 #[test]
@@ -96,7 +106,15 @@ fn docker_hub_and_loopback_are_known() {
     let host = |text: &str| text.parse::<RegistryHost>().unwrap();
     assert_eq!(host("docker.io").api_host(), "registry-1.docker.io");
     assert_eq!(host("ghcr.io").api_host(), "ghcr.io");
-    for loopback in ["localhost", "localhost:5000", "127.0.0.1", "127.9.9.9:80", "[::1]", "[::1]:80", "a.localhost"] {
+    for loopback in [
+        "localhost",
+        "localhost:5000",
+        "127.0.0.1",
+        "127.9.9.9:80",
+        "[::1]",
+        "[::1]:80",
+        "a.localhost",
+    ] {
         assert!(host(loopback).is_loopback(), "{loopback}");
     }
     for other in ["localhost.example.com", "128.0.0.1", "[::2]:80", "0.0.0.0", "notlocalhost"] {

@@ -128,7 +128,7 @@ impl Shared {
             .credentials
             .credential(&host.registry, &scope.repository)
             .await
-            .map_err(Error::Credential)?;
+            .map_err(Error::from)?;
         let fresh = match (&challenge, credential) {
             (_, Credential::Bearer(secret)) => {
                 Some(Token { header: header("Bearer ", secret.expose())?, until: None })
@@ -181,7 +181,8 @@ impl Shared {
                 (request, Method::GET, url)
             }
         };
-        let error = |problem| RemoteError { method: method.clone(), url: SafeUrl::new(&shown), problem };
+        let error =
+            |problem| RemoteError { method: method.clone(), url: SafeUrl::new(&shown), problem };
         let asked_at = Instant::now();
         let response = self.retrying(&method, &shown, request).await?;
         if !response.status().is_success() {
@@ -191,7 +192,9 @@ impl Shared {
             .await
             .map_err(|e| error(Problem::Transport(e)))?;
         let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| {
-            error(Problem::Protocol("the token service's answer is not JSON as specified".to_owned()))
+            error(Problem::Protocol(
+                "the token service's answer is not JSON as specified".to_owned(),
+            ))
         })?;
         let text = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
         let text = Zeroizing::new(text.ok_or_else(|| {
@@ -212,7 +215,8 @@ fn realm_url(host: &Host, realm: &str) -> Result<Url, Error> {
         problem: Problem::Protocol(format!("the registry names a token service that {why}")),
     };
     let url = Url::parse(realm).map_err(|_| wrong("is not a URL"))?;
-    let is_private = url.scheme() == "https" || (url.scheme() == "http" && host.base.scheme() == "http");
+    let is_private =
+        url.scheme() == "https" || (url.scheme() == "http" && host.base.scheme() == "http");
     if !is_private {
         return Err(wrong("is not behind TLS").into());
     }
@@ -238,7 +242,7 @@ fn basic(username: &str, password: &[u8]) -> Result<HeaderValue, Error> {
 fn header(scheme: &str, value: &[u8]) -> Result<HeaderValue, Error> {
     let text = Zeroizing::new([scheme.as_bytes(), value].concat());
     let mut header = HeaderValue::from_bytes(&text).map_err(|_| {
-        Error::Credential(
+        Error::from(
             Fault::new(Kind::Unauthorized, "the credential holds characters that no header can")
                 .code("oci.unauthorized")
                 .help("check it for a line break at its end"),

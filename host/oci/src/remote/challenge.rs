@@ -62,7 +62,9 @@ fn finish((scheme, parameters): (String, Vec<(String, String)>)) -> Option<Chall
         |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     match scheme.as_str() {
         "basic" => Some(Challenge::Basic),
-        "bearer" => Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service") }),
+        "bearer" => {
+            Some(Challenge::Bearer { realm: parameter("realm")?, service: parameter("service") })
+        }
         _ => None,
     }
 }
@@ -120,10 +122,15 @@ mod tests {
             Some(Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned) })
         };
         check(
-            &[r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#],
+            &[
+                r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#,
+            ],
             bearer("https://auth.docker.io/token", Some("registry.docker.io")),
         );
-        check(&[r#"bearer service=s, realm="https://h/t?a=b,c""#], bearer("https://h/t?a=b,c", Some("s")));
+        check(
+            &[r#"bearer service=s, realm="https://h/t?a=b,c""#],
+            bearer("https://h/t?a=b,c", Some("s")),
+        );
         check(&[r#"Basic realm="a \"b\", c""#], Some(Challenge::Basic));
         check(&["Basic"], Some(Challenge::Basic));
         check(&[r#"Basic realm="x", Bearer realm="https://r""#], bearer("https://r", None));

@@ -82,7 +82,8 @@ impl RemoteError {
                     .to_owned(),
             ),
             (Problem::Transport(error), _) if is_certificate_error(error) => Some(
-                "name the registry's CA with `ca = \"FILE.pem\"` in `[registries.\"HOST\"]`".to_owned(),
+                "name the registry's CA with `ca = \"FILE.pem\"` in `[registries.\"HOST\"]`"
+                    .to_owned(),
             ),
             (Problem::Transport(error), _) if is_plain_http(error) => Some(
                 "if the registry speaks plain HTTP, set `insecure = true` in \
@@ -105,7 +106,8 @@ fn kind_of_status(status: u16, code: &str) -> Kind {
         (409 | 412, _) => Kind::Conflict,
         (_, "DIGEST_INVALID" | "SIZE_INVALID") => Kind::Mismatch,
         (408 | 425 | 429, _) => Kind::Transient,
-        (501 | 505, _) => Kind::Failed,
+        // A full disk does not empty itself between two attempts.
+        (501 | 505 | 507, _) => Kind::Failed,
         (500.., _) => Kind::Transient,
         (400 | 405 | 413 | 414 | 415 | 422, _) => Kind::Invalid,
         _ => Kind::Failed,
@@ -163,7 +165,10 @@ pub(super) fn read_body(body: &[u8]) -> (Option<String>, Option<String>) {
     let Some(first) = parsed.errors.into_iter().next() else { return (None, None) };
     let is_code = !first.code.is_empty()
         && first.code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    (is_code.then_some(first.code), first.message.map(|text| printable(&text)).filter(|m| !m.is_empty()))
+    (
+        is_code.then_some(first.code),
+        first.message.map(|text| printable(&text)).filter(|m| !m.is_empty()),
+    )
 }
 
 /// One short line: a registry's words go to a terminal.

@@ -45,7 +45,8 @@ impl RemoteRepository {
                 }
                 // Some registries say "bad request" or "not allowed" to a path that they do not know.
                 Err(Error::Remote(error))
-                    if page == 0 && error.status().is_some_and(|s| matches!(s.as_u16(), 400 | 405)) =>
+                    if page == 0
+                        && error.status().is_some_and(|s| matches!(s.as_u16(), 400 | 405)) =>
                 {
                     listed = self.fallback_index(digest).await?.0;
                     break;
@@ -54,7 +55,9 @@ impl RemoteRepository {
             }
         }
         // Nobody need have filtered.
-        listed.retain(|entry| artifact_type.is_none() || entry.artifact_type.as_ref() == artifact_type);
+        listed.retain(|entry| {
+            artifact_type.is_none() || entry.artifact_type.as_ref() == artifact_type
+        });
         Ok(listed)
     }
 
@@ -102,7 +105,7 @@ fn fallback_tag(digest: &Digest) -> Result<Tag, Error> {
     algorithm.truncate(ALGORITHM_LENGTH);
     let mut hex = digest.hex();
     hex.truncate(HEX_LENGTH);
-    format!("{algorithm}-{hex}")
-        .parse()
-        .map_err(|error: crate::ReferenceError| Error::invalid("a referrers tag", error.to_string()))
+    format!("{algorithm}-{hex}").parse().map_err(|error: crate::ReferenceError| {
+        Error::invalid("a referrers tag", error.to_string())
+    })
 }

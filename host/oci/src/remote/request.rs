@@ -117,9 +117,9 @@ impl RemoteRepository {
             if !is_read || !is_redirect(response.status()) {
                 return Ok(response);
             }
-            url = self.redirect(&url, &response).map_err(|why| {
-                error(&ask.method, &url, Problem::Protocol(why.to_owned()))
-            })?;
+            url = self
+                .redirect(&url, &response)
+                .map_err(|why| error(&ask.method, &url, Problem::Protocol(why.to_owned())))?;
         }
         let why = format!("more than {MOST_REDIRECTS} redirects");
         Err(ask.error(Problem::Protocol(why)))
@@ -235,7 +235,10 @@ pub(super) async fn failure(method: &Method, url: &Url, response: Response) -> R
 }
 
 /// At most `limit` bytes of a body; the rest is not read.
-pub(super) async fn read_limited(mut response: Response, limit: usize) -> Result<Bytes, reqwest::Error> {
+pub(super) async fn read_limited(
+    mut response: Response,
+    limit: usize,
+) -> Result<Bytes, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = limit.saturating_sub(body.len());

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use report::{Fault, Kind, Secret};
 
-use crate::testing::{Server, answer, content, image, memory, missing, push_image, repository, tag};
+use crate::testing::{
+    Server, answer, content, image, memory, missing, push_image, repository, tag,
+};
 use crate::{
     Anonymous, Credential, Credentials, Descriptor, Digest, Error, MediaType, Mismatch, Pushed,
     RegistryHost, RepositoryName, Selector, Store,
@@ -40,12 +43,21 @@ async fn a_lie_about_a_digest_is_found() {
     .await;
     let store = server.repository("a");
     let fault = Fault::from(store.manifest(&latest()).await.unwrap_err());
-    assert_eq!((fault.kind, fault.code.as_str(), fault.retry), (Kind::Mismatch, "oci.mismatch", false));
-    assert_eq!(fault.message, format!("manifest latest of {}/a is not what it should be", server.host));
+    assert_eq!(
+        (fault.kind, fault.code.as_str(), fault.retry),
+        (Kind::Mismatch, "oci.mismatch", false)
+    );
+    assert_eq!(
+        fault.message,
+        format!("manifest latest of {}/a is not what it should be", server.host)
+    );
     assert_eq!(fault.causes, [format!("expected {lie}, found {}", Digest::of(&bytes))]);
 
     let by_digest = Selector::Digest(Digest::of(b"other"));
-    for error in [store.manifest(&by_digest).await.unwrap_err(), store.resolve(&by_digest).await.unwrap_err()] {
+    for error in [
+        store.manifest(&by_digest).await.unwrap_err(),
+        store.resolve(&by_digest).await.unwrap_err(),
+    ] {
         assert_eq!(error.kind(), Kind::Mismatch);
     }
     // Not what was sent either: the registry stored something else.
@@ -67,14 +79,22 @@ async fn a_blob_is_held_against_its_digest_and_size() {
     assert!(matches!(error, Error::Mismatch { mismatch: Mismatch::Digest { .. }, .. }), "{error}");
     for size in [99_999, 100_001] {
         let error = read(Descriptor { size, ..right.clone() }).await.unwrap_err();
-        assert!(matches!(error, Error::Mismatch { mismatch: Mismatch::Size { .. }, .. }), "{error}");
+        assert!(
+            matches!(error, Error::Mismatch { mismatch: Mismatch::Size { .. }, .. }),
+            "{error}"
+        );
     }
 }
 
 /// A body that promises more than it has: the server cuts the connection.
 fn cut(bytes: &Bytes, at: usize) -> Response {
     let half = [Ok(bytes.slice(..at)), Err(std::io::Error::other("cut"))];
-    let body = axum::body::Body::from_stream(futures::stream::iter(half));
+    // What was sent is on its way before the end comes.
+    let parts = futures::stream::iter(half).then(async |part| {
+        tokio::task::yield_now().await;
+        part
+    });
+    let body = axum::body::Body::from_stream(parts);
     Response::builder().header("content-length", bytes.len()).body(body).unwrap()
 }
 
@@ -307,7 +327,8 @@ async fn referrers_are_kept_by_tag_where_the_registry_does_not() {
     // A registry without the API: ours, behind a door that hides it.
     let registry = memory("a");
     let subject = push_image(&registry, "linux/amd64", &[content(1, 10)], &[]).await;
-    let referrer = image(&registry, "linux/amd64", &[content(2, 10)], Some(&subject.descriptor())).await;
+    let referrer =
+        image(&registry, "linux/amd64", &[content(2, 10)], Some(&subject.descriptor())).await;
     let stored = Arc::new(std::sync::Mutex::new(None::<Bytes>));
     let server = Server::hostile(move |request| {
         let path = request.uri().path();

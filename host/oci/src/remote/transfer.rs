@@ -30,9 +30,10 @@ const SUBJECT: &str = "oci-subject";
 impl RemoteRepository {
     pub(super) fn url(&self, path: &str) -> Result<Url, Error> {
         let path = format!("{}/{path}", self.name);
-        self.host.base.join(&path).map_err(|why| {
-            error(&Method::GET, &self.host.base, Problem::Protocol(why.to_string()))
-        })
+        self.host
+            .base
+            .join(&path)
+            .map_err(|why| error(&Method::GET, &self.host.base, Problem::Protocol(why.to_string())))
     }
 
     pub(super) fn ask(&self, method: Method, url: Url, action: Action) -> Ask {
@@ -73,7 +74,7 @@ impl RemoteRepository {
             && digest.algorithm() == expected.algorithm()
             && digest != *expected
         {
-            let mismatch = Mismatch::Digest { expected: *expected, found: digest };
+            let mismatch = Mismatch::digest(*expected, digest);
             return Err(Error::mismatch(self.what(selector), mismatch));
         }
         let digest = match selector {
@@ -100,9 +101,8 @@ impl RemoteRepository {
         let accepted = MediaType::MANIFESTS.map(|media_type| media_type.to_string()).join(", ");
         // Anything else too: artifacts may have types of their own.
         let accepted = HeaderValue::try_from(format!("{accepted}, */*;q=0.1"));
-        ask.headers.insert(ACCEPT, accepted.map_err(|why| {
-            ask.error(Problem::Protocol(why.to_string()))
-        })?);
+        ask.headers
+            .insert(ACCEPT, accepted.map_err(|why| ask.error(Problem::Protocol(why.to_string())))?);
         Ok(ask)
     }
 
@@ -150,9 +150,10 @@ impl RemoteRepository {
         let mut ask =
             self.ask(Method::PUT, self.url(&format!("manifests/{selector}"))?, Action::Push);
         let declared = HeaderValue::try_from(manifest.media_type().as_str());
-        ask.headers.insert(CONTENT_TYPE, declared.map_err(|_| {
-            Error::invalid(self.what(selector), "its media type is none")
-        })?);
+        ask.headers.insert(
+            CONTENT_TYPE,
+            declared.map_err(|_| Error::invalid(self.what(selector), "its media type is none"))?,
+        );
         ask.body = Some(manifest.bytes().clone());
         let response = self.send(&ask).await?;
         if !response.status().is_success() {
@@ -161,7 +162,7 @@ impl RemoteRepository {
         let claimed = claimed_digest(&ask, response.headers())?;
         let (expected, found) = (manifest.digest(), claimed.unwrap_or(manifest.digest()));
         if found.algorithm() == expected.algorithm() && found != expected {
-            let mismatch = Mismatch::Digest { expected, found };
+            let mismatch = Mismatch::digest(expected, found);
             return Err(Error::mismatch(self.what(selector), mismatch));
         }
         Ok(manifest.subject().is_none() || response.headers().contains_key(SUBJECT))
@@ -207,7 +208,8 @@ impl RemoteRepository {
         let mut ask =
             self.ask(Method::GET, self.url(&format!("blobs/{}", blob.digest))?, Action::Pull);
         let wanted = HeaderValue::try_from(format!("bytes={}-{}", range.start, end - 1));
-        ask.headers.insert(RANGE, wanted.map_err(|why| ask.error(Problem::Protocol(why.to_string())))?);
+        ask.headers
+            .insert(RANGE, wanted.map_err(|why| ask.error(Problem::Protocol(why.to_string())))?);
         let response = self.send(&ask).await?;
         let skip = match response.status() {
             StatusCode::PARTIAL_CONTENT => 0,
@@ -354,7 +356,11 @@ impl RemoteRepository {
 
     /// The manifest under its tags, or its digest; with the referrers of its subject where the
     /// registry does not keep them.
-    pub(super) async fn write_manifest(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+    pub(super) async fn write_manifest(
+        &self,
+        manifest: &Manifest,
+        tags: &[Tag],
+    ) -> Result<(), Error> {
         let by_digest = Selector::Digest(manifest.digest());
         // A tag alone says nothing of the algorithm; the usual one is assumed for it.
         let is_usual = manifest.digest().algorithm() == crate::Algorithm::Sha256;
@@ -366,7 +372,9 @@ impl RemoteRepository {
             keeps_referrers &= self.send_manifest(manifest, &Selector::Tag(tag.clone())).await?;
         }
         match manifest.subject() {
-            Some(subject) if !keeps_referrers => self.list_referrer(&subject.digest, manifest).await,
+            Some(subject) if !keeps_referrers => {
+                self.list_referrer(&subject.digest, manifest).await
+            }
             _ => Ok(()),
         }
     }

@@ -19,17 +19,22 @@ impl Server {
         headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         let store = self.registry.repository(name);
-        let size = store.blob_size(digest).await.map_err(sought(Sought::Blob))?.ok_or_else(|| {
-            Refusal::unknown(Sought::Blob, format!("there is no blob {digest}"))
-        })?;
+        let size =
+            store.blob_size(digest).await.map_err(sought(Sought::Blob))?.ok_or_else(|| {
+                Refusal::unknown(Sought::Blob, format!("there is no blob {digest}"))
+            })?;
         let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
         let (status, part) = match wanted(range, size) {
             Wanted::All => (StatusCode::OK, 0..size),
             Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
             Wanted::Beyond => {
                 let message = format!("the blob has {size} bytes");
-                return Err(Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID", message)
-                    .with(CONTENT_RANGE, format!("bytes */{size}")));
+                return Err(Refusal::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "SIZE_INVALID",
+                    message,
+                )
+                .with(CONTENT_RANGE, format!("bytes */{size}")));
             }
         };
         let blob = Descriptor::new(MediaType::OCTET_STREAM, *digest, size);

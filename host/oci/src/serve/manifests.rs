@@ -26,8 +26,7 @@ impl Server {
         let store = self.registry.repository(name);
         let manifest = store.manifest(selector).await.map_err(sought(Sought::Manifest))?;
         let digest = manifest.digest().to_string();
-        let mut response =
-            answer::bytes(manifest.media_type().as_str(), manifest.bytes().clone());
+        let mut response = answer::bytes(manifest.media_type().as_str(), manifest.bytes().clone());
         answer::set(&mut response, CONTENT_DIGEST, &digest);
         answer::set(&mut response, ETAG, &format!("\"{digest}\""));
         Ok(response)

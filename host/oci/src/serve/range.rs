@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn ranges_are_read_as_http_says() {
-        let check = |header: &str, expect: Wanted| assert_eq!(wanted(Some(header), 10), expect, "{header}");
+        let check =
+            |header: &str, expect: Wanted| assert_eq!(wanted(Some(header), 10), expect, "{header}");
         check("bytes=0-3", Wanted::Part(0..4));
         check("bytes=4-", Wanted::Part(4..10));
         check("bytes=-3", Wanted::Part(7..10));

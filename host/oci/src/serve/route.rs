@@ -36,7 +36,9 @@ impl Route {
             }
             [at @ .., "blobs", "uploads", id] => Ok(Self::Upload(name(at)?, (*id).to_owned())),
             [at @ .., "blobs", digest] => Ok(Self::Blob(name(at)?, self::digest(digest)?)),
-            [at @ .., "manifests", selector] => Ok(Self::Manifest(name(at)?, self::selector(selector)?)),
+            [at @ .., "manifests", selector] => {
+                Ok(Self::Manifest(name(at)?, self::selector(selector)?))
+            }
             [at @ .., "tags", "list"] => Ok(Self::Tags(name(at)?)),
             [at @ .., "referrers", digest] => Ok(Self::Referrers(name(at)?, self::digest(digest)?)),
             _ => Err(nowhere()),
@@ -46,11 +48,13 @@ impl Route {
 
 fn name(parts: &[&str]) -> Result<RepositoryName, Refusal> {
     let text = parts.join("/");
-    text.parse().map_err(|error: crate::ReferenceError| Refusal::bad("NAME_INVALID", error.to_string()))
+    text.parse()
+        .map_err(|error: crate::ReferenceError| Refusal::bad("NAME_INVALID", error.to_string()))
 }
 
 pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
-    text.parse().map_err(|error: crate::DigestError| Refusal::bad("DIGEST_INVALID", error.to_string()))
+    text.parse()
+        .map_err(|error: crate::DigestError| Refusal::bad("DIGEST_INVALID", error.to_string()))
 }
 
 fn selector(text: &str) -> Result<Selector, Refusal> {

@@ -43,7 +43,11 @@ struct Session {
 }
 
 impl Sessions {
-    fn start(&self, repository: &RepositoryName, upload: Box<dyn Upload>) -> Result<String, Refusal> {
+    fn start(
+        &self,
+        repository: &RepositoryName,
+        upload: Box<dyn Upload>,
+    ) -> Result<String, Refusal> {
         let id = format!("{:032x}", rand::random::<u128>());
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.touched.elapsed() < IDLE);
@@ -168,7 +172,11 @@ impl Server {
         Ok(progress(StatusCode::NO_CONTENT, name, id, size))
     }
 
-    pub(super) fn cancel_upload(&self, name: &RepositoryName, id: &str) -> Result<Response, Refusal> {
+    pub(super) fn cancel_upload(
+        &self,
+        name: &RepositoryName,
+        id: &str,
+    ) -> Result<Response, Refusal> {
         self.sessions.end(name, id)?;
         Ok(answer::empty(StatusCode::NO_CONTENT))
     }
@@ -189,8 +197,7 @@ impl BlobSource for StoredBlob {
 async fn receive(upload: &mut dyn Upload, body: Body) -> Result<(), Refusal> {
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
-        let chunk =
-            chunk.map_err(|_| Refusal::bad("BLOB_UPLOAD_INVALID", "the body broke off"))?;
+        let chunk = chunk.map_err(|_| Refusal::bad("BLOB_UPLOAD_INVALID", "the body broke off"))?;
         upload.append(chunk).await.map_err(sought(Sought::Upload))?;
     }
     Ok(())

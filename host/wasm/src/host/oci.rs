@@ -9,7 +9,8 @@ use crate::bindings::windlass::oci::oci as wit;
 use crate::state::StepState;
 
 /// A copy that is being described; what `windlass:oci/oci.copy-request` holds.
-pub(crate) struct PendingCopy {
+#[expect(unreachable_pub, reason = "the bindings name it again, and they are public within their module")]
+pub struct PendingCopy {
     source: Repository,
     selector: String,
     target: Repository,
