@@ -25,9 +25,9 @@ pub struct Manifest {
 #[derive(Clone, Debug)]
 pub enum Content {
     /// An image, or an artifact in an image's clothes.
-    Image(ImageManifest),
+    Image(Box<ImageManifest>),
     /// A list of manifests.
-    Index(Index),
+    Index(Box<Index>),
     /// Something that refers to nothing that we know of; passed on as it is.
     Opaque,
 }

@@ -90,6 +90,7 @@ pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
         ensure!(found == *manifest, "a platform's manifest differs");
     }
     show_platforms(&arrived, "  ")?;
+    drop(children);
     say!("\nSame digest, every platform. Everything is stopped and removed again.");
     Ok(())
 }

@@ -61,7 +61,7 @@ fn step_lines(step: &Value) -> Vec<String> {
             Some(value) => lines.push(format!("  {key} {value}")),
         }
     }
-    for (input, value) in object(step, "with") {
+    for (input, value) in object(step, "inputs") {
         lines.push(format!("  with {input} = {value}"));
     }
     lines.extend(grant_lines(step.get("grant").unwrap_or(&Value::Null)));

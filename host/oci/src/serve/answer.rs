@@ -78,12 +78,15 @@ impl Refusal {
                     _ => Self::internal(),
                 }
             }
-            other => {
+            Error::Conflict { .. }
+            | Error::NoSuchPlatform { .. }
+            | Error::Remote(_)
+            | Error::Credential(_) => {
                 tracing::warn!(error = %message, "a request failed");
-                match other.kind() {
-                    Kind::NotFound => Self::unknown(sought, "not found"),
-                    _ => Self::internal(),
+                if error.kind() == Kind::NotFound {
+                    return Self::unknown(sought, "not found");
                 }
+                Self::internal()
             }
         }
     }
