@@ -187,7 +187,8 @@ async fn referrers_are_found_by_their_subject(store: &dyn Store) {
 
 async fn manifests_and_tags_are_deleted(store: &dyn Store) {
     let layer = content(1, 10);
-    let image = push_image(store, "linux/amd64", std::slice::from_ref(&layer), &["a", "b"].map(tag)).await;
+    let image =
+        push_image(store, "linux/amd64", std::slice::from_ref(&layer), &["a", "b"].map(tag)).await;
     assert!(store.delete(&Selector::Tag(tag("a"))).await.unwrap());
     assert_eq!(store.tags(None, 10).await.unwrap(), ["b"]);
     assert!(store.manifest(&Selector::Digest(image.digest())).await.is_ok());

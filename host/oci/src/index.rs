@@ -83,8 +83,7 @@ impl Index {
     /// The entries for just this platform, else those that would do.
     fn best_for(&self, want: &Platform) -> Vec<&Descriptor> {
         let fitting = |fits: &dyn Fn(&Platform) -> bool| -> Vec<&Descriptor> {
-            let platform_fits =
-                |entry: &&Descriptor| entry.platform.as_ref().is_some_and(fits);
+            let platform_fits = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(fits);
             self.manifests.iter().filter(platform_fits).collect()
         };
         let is_same = |have: &Platform| {
