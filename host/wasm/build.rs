@@ -34,16 +34,18 @@ fn embed() -> Result<(), String> {
     for path in components {
         println!("cargo::rerun-if-changed={}", path.display());
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let component = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let component =
+            std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let code = engine
             .precompile_component(&component)
             .map_err(|error| format!("{}: {error:#}", path.display()))?;
         let code_path = out.join(format!("{name}.cwasm"));
         std::fs::write(&code_path, code).map_err(|error| error.to_string())?;
-        let digest: String = sha2::Sha256::digest(&component).iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let digest: String =
+            sha2::Sha256::digest(&component).iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
         let _ = writeln!(
             table,
             "    Builtin {{ name: {name:?}, digest: \"sha256:{digest}\", code: include_bytes!({code_path:?}) }},"

@@ -60,7 +60,9 @@ impl From<Kind> for Exit {
             Kind::Timeout => Self::TimedOut,
             Kind::Cancelled => Self::Interrupted,
             Kind::Internal => Self::Bug,
-            Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Trap | Kind::Failed => Self::Failed,
+            Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Trap | Kind::Failed => {
+                Self::Failed
+            }
         }
     }
 }

@@ -42,7 +42,8 @@ fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            let fault = report::Fault::new(report::Kind::Internal, "no threads to run on").cause(error);
+            let fault =
+                report::Fault::new(report::Kind::Internal, "no threads to run on").cause(error);
             ui::show_fault(None, &fault, None, settings.style);
             return Exit::Bug.into();
         }

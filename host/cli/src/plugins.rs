@@ -70,7 +70,9 @@ impl Plugins {
     /// What each plugin takes: `uses` and the JSON Schema of its inputs.
     pub(crate) fn inputs_schemas(&self) -> Vec<(String, Value)> {
         let loaded = self.0.iter().filter_map(|(uses, plugin)| Some((uses, plugin.as_ref().ok()?)));
-        loaded.map(|(uses, plugin)| (uses.clone(), plugin.description().inputs_schema.clone())).collect()
+        loaded
+            .map(|(uses, plugin)| (uses.clone(), plugin.description().inputs_schema.clone()))
+            .collect()
     }
 
     /// The faults of plugins that could not be loaded for other reasons than a mistake in the file.
@@ -161,7 +163,9 @@ async fn read(path: &PathBuf) -> Result<Bytes, Fault> {
         Ok(_) => fs_err::tokio::read(path).await.map(Bytes::from).map_err(|error| not_read(&error)),
         Err(error) => Err(not_read(&error)),
     };
-    found.map_err(|fault| fault.help("build it first, or correct the path: it is relative to the pipeline file"))
+    found.map_err(|fault| {
+        fault.help("build it first, or correct the path: it is relative to the pipeline file")
+    })
 }
 
 fn not_read(error: &std::io::Error) -> Fault {
@@ -183,8 +187,9 @@ async fn pull(uses: &str, reference: &str, backends: &Backends) -> Result<Bytes,
     let repository = granted.oci.open(reference, access).await?;
     let manifest = repository.get_manifest(&repository.selector()).await?;
     let layer = component_layer(&manifest.content).map_err(|problem| {
-        Fault::new(Kind::Invalid, format!("`{uses}` is no plugin: {problem}"))
-            .help("push the component as one layer `application/wasm`, for example with `wkg oci push`")
+        Fault::new(Kind::Invalid, format!("`{uses}` is no plugin: {problem}")).help(
+            "push the component as one layer `application/wasm`, for example with `wkg oci push`",
+        )
     })?;
     if layer.size > wasm::COMPONENT_BYTES as u64 {
         return Err(too_large(layer.size, uses));
@@ -237,7 +242,9 @@ async fn download(url: &str, sha256: Option<&str>, backends: &Backends) -> Resul
         let location = response.headers.iter().find(|(name, _)| name == "location");
         match (response.status, location) {
             (200, _) => return verified(response.body.into(), &format!("sha256:{sha256}"), &shown),
-            (301 | 302 | 303 | 307 | 308, Some((_, location))) if location.starts_with("https://") => {
+            (301 | 302 | 303 | 307 | 308, Some((_, location)))
+                if location.starts_with("https://") =>
+            {
                 next.clone_from(location);
             }
             (status, _) => {

@@ -45,7 +45,10 @@ impl Settings {
     /// Reads the process's environment.
     pub(crate) fn from_environment(global: &Global) -> Result<Self, Fault> {
         use std::io::IsTerminal as _;
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the environment"
+        )]
         let lookup = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         Self::new(&lookup, global, std::io::stderr().is_terminal())
     }
@@ -74,8 +77,10 @@ impl Settings {
             None => {
                 registry_auth_files
                     .extend(path("XDG_RUNTIME_DIR").map(|path| path.join("containers/auth.json")));
-                registry_auth_files.extend(path("DOCKER_CONFIG").map(|path| path.join("config.json")));
-                registry_auth_files.extend(home.as_ref().map(|home| home.join(".docker/config.json")));
+                registry_auth_files
+                    .extend(path("DOCKER_CONFIG").map(|path| path.join("config.json")));
+                registry_auth_files
+                    .extend(home.as_ref().map(|home| home.join(".docker/config.json")));
             }
         }
         let coloured = match global.color {
@@ -86,7 +91,12 @@ impl Settings {
         let dumb = text("TERM").is_some_and(|term| term == "dumb") || lookup("CI").is_some();
         Ok(Self {
             cache_dir: directory("WINDLASS_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "windlass")?,
-            state_dir: directory("WINDLASS_STATE_DIR", "XDG_STATE_HOME", ".local/state", "windlass")?,
+            state_dir: directory(
+                "WINDLASS_STATE_DIR",
+                "XDG_STATE_HOME",
+                ".local/state",
+                "windlass",
+            )?,
             secrets_dir: directory(
                 "WINDLASS_SECRETS_DIR",
                 "XDG_DATA_HOME",
@@ -118,7 +128,11 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn settings(environment: &[(&str, &str)], color: Colour, is_terminal: bool) -> Result<Settings, Fault> {
+    fn settings(
+        environment: &[(&str, &str)],
+        color: Colour,
+        is_terminal: bool,
+    ) -> Result<Settings, Fault> {
         let lookup = |name: &str| {
             environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
         };
@@ -129,7 +143,8 @@ mod tests {
     fn own_variables_go_before_xdg_and_home() {
         let from_home = settings(&[("HOME", "/h")], Colour::Auto, false).unwrap();
         assert_eq!(from_home.cache_dir, PathBuf::from("/h/.cache/windlass"));
-        let environment = [("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("WINDLASS_STATE_DIR", "/own")];
+        let environment =
+            [("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("WINDLASS_STATE_DIR", "/own")];
         let mixed = settings(&environment, Colour::Auto, false).unwrap();
         assert_eq!(mixed.cache_dir, PathBuf::from("/x/windlass"));
         assert_eq!(mixed.state_dir, PathBuf::from("/own"));
@@ -139,7 +154,8 @@ mod tests {
     #[test]
     fn colour_and_bars_follow_the_terminal_and_no_color_and_ci() {
         let shown = |environment: &[(&str, &str)], color, is_terminal| {
-            let settings = settings(&[&[("HOME", "/h")], environment].concat(), color, is_terminal).unwrap();
+            let settings =
+                settings(&[&[("HOME", "/h")], environment].concat(), color, is_terminal).unwrap();
             (settings.style == Style::Coloured, settings.bars)
         };
         assert_eq!(shown(&[], Colour::Auto, true), (true, true));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use capability::{
-    Backends, CallFacts, EnvProvider, FileProvider, Field, GrantText, Http, HttpText, LedgerLine,
+    Backends, CallFacts, EnvProvider, Field, FileProvider, GrantText, Http, HttpText, LedgerLine,
     Level, LocalStore, Oci, OciOptions, RegistrySettings, Reporter, SecretProviders, SecretSource,
     SecretText, Secrets, StateFile, TextOrSecret, Unit,
 };
@@ -204,7 +204,8 @@ fn client_options(settings: &Settings) -> ClientOptions {
 }
 
 fn secret(own_name: &str, entry: &SecretEntry) -> SecretText {
-    let name = || entry.name.as_ref().map_or_else(|| own_name.to_owned(), |name| name.value.clone());
+    let name =
+        || entry.name.as_ref().map_or_else(|| own_name.to_owned(), |name| name.value.clone());
     let path = || entry.path.as_ref().map(|path| path.value.clone()).unwrap_or_default();
     SecretText {
         source: match entry.from.value {

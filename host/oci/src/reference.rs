@@ -189,6 +189,11 @@ impl RegistryHost {
         if self.0 == DOCKER_HUB { DOCKER_HUB_API } else { &self.0 }
     }
 
+    /// The name for people of a host that answers for another.
+    pub(crate) fn as_written(&self) -> &str {
+        if self.0 == DOCKER_HUB_API { DOCKER_HUB } else { &self.0 }
+    }
+
     /// The text, `HOST[:PORT]`.
     pub fn as_str(&self) -> &str {
         &self.0

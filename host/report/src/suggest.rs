@@ -29,7 +29,8 @@ fn distance(a: &str, b: &str) -> usize {
                 let mut best = (get(i - 1, j) + 1)
                     .min(get(i, j - 1) + 1)
                     .min(get(i - 1, j - 1) + usize::from(!same));
-                let swapped = i > 1 && j > 1 && a.get(i - 1) == b.get(j - 2) && a.get(i - 2) == b.get(j - 1);
+                let swapped =
+                    i > 1 && j > 1 && a.get(i - 1) == b.get(j - 2) && a.get(i - 2) == b.get(j - 1);
                 if swapped {
                     best = best.min(get(i - 2, j - 2) + 1);
                 }

@@ -29,9 +29,12 @@ impl CompileCache {
     /// [`Kind::Denied`] if others can write there: their code would run as ours.
     pub fn open(directory: &Path) -> Result<Self, Fault> {
         let refuse = |why: String| {
-            Fault::new(Kind::Denied, format!("the compile cache {} cannot be used", directory.display()))
-                .cause(why)
-                .help("remove it, or name another directory with WINDLASS_CACHE_DIR")
+            Fault::new(
+                Kind::Denied,
+                format!("the compile cache {} cannot be used", directory.display()),
+            )
+            .cause(why)
+            .help("remove it, or name another directory with WINDLASS_CACHE_DIR")
         };
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -40,7 +43,10 @@ impl CompileCache {
             .map_err(|error| refuse(error.to_string()))?;
         let metadata = fs_err::metadata(directory).map_err(|error| refuse(error.to_string()))?;
         if metadata.mode() & 0o022 != 0 {
-            return Err(refuse(format!("others may write in it (mode {:o})", metadata.mode() & 0o777)));
+            return Err(refuse(format!(
+                "others may write in it (mode {:o})",
+                metadata.mode() & 0o777
+            )));
         }
         Ok(Self { directory: directory.to_owned() })
     }
@@ -59,13 +65,20 @@ impl CompileCache {
     }
 
     /// Keeps `code` for the component `digest`.
-    pub(crate) fn put(&self, digest: &str, engine: &wasmtime::Engine, code: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn put(
+        &self,
+        digest: &str,
+        engine: &wasmtime::Engine,
+        code: &[u8],
+    ) -> Result<(), Fault> {
         let path = self.path(digest, engine);
         let written = self
             .write(&path, code)
             .and_then(|()| self.write(&sum_of(&path), Sha256::digest(code).as_slice()));
         self.evict();
-        written.map_err(|error| Fault::new(Kind::Failed, "the compiled plugin could not be kept").cause(error))
+        written.map_err(|error| {
+            Fault::new(Kind::Failed, "the compiled plugin could not be kept").cause(error)
+        })
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -80,7 +93,8 @@ impl CompileCache {
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         let compatibility = hex::encode(compatibility.0.finalize());
         let component = digest.replace(':', "-");
-        self.directory.join(format!("{component}.{}.cwasm", compatibility.get(..16).unwrap_or_default()))
+        self.directory
+            .join(format!("{component}.{}.cwasm", compatibility.get(..16).unwrap_or_default()))
     }
 
     /// Removes the oldest files until the rest fits. Failing to is harmless.

@@ -39,7 +39,8 @@ impl Engine {
     /// [`Kind::Internal`] if this machine cannot run what wasmtime makes.
     pub fn new(cache: Option<CompileCache>) -> Result<Self, Fault> {
         let broken = |error: wasmtime::Error| {
-            Fault::new(Kind::Internal, "the component engine did not start").cause(format!("{error:#}"))
+            Fault::new(Kind::Internal, "the component engine did not start")
+                .cause(format!("{error:#}"))
         };
         let engine = wasmtime::Engine::new(&config::config()).map_err(broken)?;
         let mut linker = Linker::new(&engine);
@@ -56,7 +57,10 @@ impl Engine {
         let component = match self.deserialize(builtin.code) {
             Ok(component) => component,
             Err(error) => {
-                let problem = Fault::new(Kind::Internal, format!("the builtin plugin `{name}` does not load"));
+                let problem = Fault::new(
+                    Kind::Internal,
+                    format!("the builtin plugin `{name}` does not load"),
+                );
                 return Some(Err(problem.cause(format!("{error:#}"))));
             }
         };
@@ -92,7 +96,8 @@ impl Engine {
             Ok(Ok(component)) => component,
             Ok(Err(error)) => return Err(fault::not_loadable(&error, label)),
             Err(panic) => {
-                let problem = Fault::new(Kind::Internal, format!("compiling `{label}` broke the compiler"));
+                let problem =
+                    Fault::new(Kind::Internal, format!("compiling `{label}` broke the compiler"));
                 return Err(problem.cause(panic));
             }
         };
@@ -182,10 +187,12 @@ fn check_header(bytes: &[u8], label: &str) -> Result<(), Fault> {
     }
     match (bytes.get(..4), bytes.get(4..8)) {
         (Some(MAGIC), Some(COMPONENT)) => Ok(()),
-        (Some(MAGIC), Some(CORE_MODULE)) => {
-            Err(invalid(format!("`{label}` is a core module, not a component"))
-                .help("build it with `--target wasm32-wasip2`, or wrap it with `wasm-tools component new`"))
-        }
+        (Some(MAGIC), Some(CORE_MODULE)) => Err(invalid(format!(
+            "`{label}` is a core module, not a component"
+        ))
+        .help(
+            "build it with `--target wasm32-wasip2`, or wrap it with `wasm-tools component new`",
+        )),
         (Some(MAGIC), Some(version)) => {
             Err(invalid(format!("`{label}` has the WebAssembly version {}", hex::encode(version)))
                 .help("build it with a tool for the component model (version 0d000100)"))

@@ -29,9 +29,10 @@ const SPOKEN: [(&str, &str); 15] = [
 /// The compiler refuses the component.
 pub(crate) fn not_loadable(error: &wasmtime::Error, label: &str) -> Fault {
     let text = format!("{error:#}");
-    let fault = Fault::new(Kind::Invalid, format!("`{label}` is not a component that this host can load"))
-        .code("invalid.component")
-        .cause(&text);
+    let fault =
+        Fault::new(Kind::Invalid, format!("`{label}` is not a component that this host can load"))
+            .code("invalid.component")
+            .cause(&text);
     if text.contains("async") {
         return fault.help("build it without async: this host speaks the synchronous contract of WASI 0.2 (componentize-qjs: `--sync`, jco: `--backend-qjs-disable-async`)");
     }
@@ -60,10 +61,13 @@ pub(crate) fn wrong_world(
     }
     let is_step = |name: &String| name.starts_with("windlass:step/lifecycle@0.1");
     if !exports.iter().any(is_step) {
-        let has = if exports.is_empty() { "nothing".to_owned() } else { report::and_list(&exports) };
-        return fault(format!("`{label}` is no windlass plugin: it exports no `windlass:step/lifecycle@0.1`"))
-            .cause(format!("it exports {has}"))
-            .help("build it for the world `windlass:step/step`; see wit/step.wit");
+        let has =
+            if exports.is_empty() { "nothing".to_owned() } else { report::and_list(&exports) };
+        return fault(format!(
+            "`{label}` is no windlass plugin: it exports no `windlass:step/lifecycle@0.1`"
+        ))
+        .cause(format!("it exports {has}"))
+        .help("build it for the world `windlass:step/step`; see wit/step.wit");
     }
     fault(format!("`{label}` was built for another version of the contract"))
         .cause(format!("{error:#}"))

@@ -7,9 +7,9 @@ use wasmtime::Store;
 use crate::bindings::exports::windlass::step::metadata;
 use crate::bindings::windlass::step::types as wit;
 use crate::bindings::{Step, StepPre};
+use crate::fault;
 use crate::limits::{self, Limits};
 use crate::state::StepState;
-use crate::fault;
 
 /// A component that is loaded, checked and described.
 pub struct Plugin {
@@ -157,15 +157,21 @@ impl Plugin {
         };
         let said = match described {
             Ok(Ok(said)) => said,
-            Ok(Err(error)) => return Err(broken(fault::broken(&error, &store.data().last_words()))),
+            Ok(Err(error)) => {
+                return Err(broken(fault::broken(&error, &store.data().last_words())));
+            }
             Err(_) => {
-                let late = format!("`describe` took longer than {} s", limits::DESCRIBE_TIME.as_secs());
+                let late =
+                    format!("`describe` took longer than {} s", limits::DESCRIBE_TIME.as_secs());
                 return Err(broken(Fault::new(Kind::Trap, late).code("trap.describe")));
             }
         };
         let component = pre.instance_pre().component();
-        let imports =
-            component.component_type().imports(pre.engine()).map(|(name, _)| name.to_owned()).collect();
+        let imports = component
+            .component_type()
+            .imports(pre.engine())
+            .map(|(name, _)| name.to_owned())
+            .collect();
         let description = description_of(said, imports).map_err(broken)?;
         Ok(Self { pre, digest, description })
     }
@@ -198,7 +204,11 @@ fn outcome_of(outcome: wit::Outcome) -> Result<Outcome, Fault> {
         wit::Status::Unchanged => Status::Unchanged,
         wit::Status::Skipped => Status::Skipped,
     };
-    Ok(Outcome { status, outputs, summary: summary.filter(|text| text.len() <= limits::MESSAGE_BYTES) })
+    Ok(Outcome {
+        status,
+        outputs,
+        summary: summary.filter(|text| text.len() <= limits::MESSAGE_BYTES),
+    })
 }
 
 fn object(json: &str, what: &str) -> Result<Value, Fault> {
@@ -210,13 +220,24 @@ fn object(json: &str, what: &str) -> Result<Value, Fault> {
 }
 
 fn description_of(said: metadata::Plugin, imports: Vec<String>) -> Result<Description, Fault> {
-    let metadata::Plugin { name, version, summary, inputs_schema, outputs_schema, requests, extras: _ } =
-        said;
+    let metadata::Plugin {
+        name,
+        version,
+        summary,
+        inputs_schema,
+        outputs_schema,
+        requests,
+        extras: _,
+    } = said;
     let is_name = !name.is_empty()
         && name.len() <= 64
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if !is_name {
-        return Err(garbage(format!("its name is {name:?}, wanted kebab-case such as `import-image`")));
+        return Err(garbage(format!(
+            "its name is {name:?}, wanted kebab-case such as `import-image`"
+        )));
     }
     if inputs_schema.len().max(outputs_schema.len()) > limits::SCHEMA_BYTES {
         return Err(garbage(format!("a schema is longer than {} bytes", limits::SCHEMA_BYTES)));
@@ -229,7 +250,11 @@ fn description_of(said: metadata::Plugin, imports: Vec<String>) -> Result<Descri
         outputs_schema: object(&outputs_schema, "outputs schema")?,
         requests: requests
             .into_iter()
-            .map(|metadata::Request { capability, value, reason }| Request { capability, value, reason })
+            .map(|metadata::Request { capability, value, reason }| Request {
+                capability,
+                value,
+                reason,
+            })
             .collect(),
         imports,
     })

@@ -38,17 +38,18 @@ fn problems(diagnostics: &[report::Diagnostic]) -> Vec<serde_json::Value> {
     diagnostics
         .iter()
         .map(|problem| {
-            let place = problem.source.as_ref().zip(problem.labels.first()).map(|(source, label)| {
-                let start = source.position(label.span.start);
-                let end = source.position(label.span.end);
-                serde_json::json!({
-                    "file": source.label(),
-                    "line": start.line,
-                    "column": start.column,
-                    "end-line": end.line,
-                    "end-column": end.column,
-                })
-            });
+            let place =
+                problem.source.as_ref().zip(problem.labels.first()).map(|(source, label)| {
+                    let start = source.position(label.span.start);
+                    let end = source.position(label.span.end);
+                    serde_json::json!({
+                        "file": source.label(),
+                        "line": start.line,
+                        "column": start.column,
+                        "end-line": end.line,
+                        "end-column": end.column,
+                    })
+                });
             let severity = match problem.severity {
                 report::Severity::Error => "error",
                 report::Severity::Warning => "warning",

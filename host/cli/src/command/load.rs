@@ -80,14 +80,17 @@ fn read(file: &Path) -> Result<Source, Failure> {
             Ok(text) => Ok(Source::new(label, text)),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
-                let problem = Diagnostic::error(format!("`{label}` is not UTF-8, from byte {at} on"))
-                    .help("a pipeline file is TOML, and TOML is UTF-8");
+                let problem =
+                    Diagnostic::error(format!("`{label}` is not UTF-8, from byte {at} on"))
+                        .help("a pipeline file is TOML, and TOML is UTF-8");
                 Err(Failure::File(vec![problem]))
             }
         },
         Err(error) => {
             let fault = Fault::new(Kind::NotFound, "the pipeline file cannot be read").cause(error);
-            Err(Failure::Usage(fault.help("name a pipeline file, such as `windlass run pipelines/import.toml`")))
+            Err(Failure::Usage(
+                fault.help("name a pipeline file, such as `windlass run pipelines/import.toml`"),
+            ))
         }
     }
 }

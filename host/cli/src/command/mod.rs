@@ -87,6 +87,8 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
             print_line(&text);
             Ok(())
         }
-        Err(error) => Err(Fault::new(report::Kind::Internal, "the result is no JSON").cause(error).into()),
+        Err(error) => {
+            Err(Fault::new(report::Kind::Internal, "the result is no JSON").cause(error).into())
+        }
     }
 }

@@ -48,8 +48,12 @@ fn step_lines(step: &Value) -> Vec<String> {
     let plugin = step.get("plugin").unwrap_or(&Value::Null);
     let digest = word(plugin, "digest");
     let digest = digest.get(..SHORT_DIGEST).unwrap_or(&digest);
-    let mut lines =
-        vec![format!("{}  {} {} ({digest})", word(step, "id"), word(plugin, "name"), word(plugin, "version"))];
+    let mut lines = vec![format!(
+        "{}  {} {} ({digest})",
+        word(step, "id"),
+        word(plugin, "name"),
+        word(plugin, "version")
+    )];
     let needs: Vec<&str> = list(step, "needs").iter().filter_map(Value::as_str).collect();
     if !needs.is_empty() {
         lines.push(format!("  after {}", needs.join(", ")));
@@ -88,7 +92,11 @@ fn collect(grant: &Value, path: &str, lines: &mut Vec<String>) {
                 .and_then(Value::as_array)
                 .map(|methods| methods.iter().filter_map(Value::as_str).collect())
                 .unwrap_or_default();
-            let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
+            let methods = if methods.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", methods.join(", "))
+            };
             let private = match fields.get("private") {
                 Some(Value::Bool(true)) => ", private addresses too",
                 _ => "",

@@ -34,10 +34,13 @@ pub(super) async fn plugin(command: Command, settings: &Settings) -> Result<Exit
                 print_json(&json(plugin))?;
             }
         }
-        (Format::Json, None) => print_json(&found.iter().map(|plugin| json(plugin)).collect::<Vec<_>>())?,
+        (Format::Json, None) => {
+            print_json(&found.iter().map(|plugin| json(plugin)).collect::<Vec<_>>())?
+        }
         (Format::Human, Some(_)) => found.iter().for_each(|plugin| print_line(&text(plugin))),
         (Format::Human, None) => {
-            let width = found.iter().map(|plugin| plugin.description().name.len()).max().unwrap_or(0);
+            let width =
+                found.iter().map(|plugin| plugin.description().name.len()).max().unwrap_or(0);
             for plugin in &found {
                 let said = plugin.description();
                 print_line(&format!("{:width$}  {}  {}", said.name, said.version, said.summary));

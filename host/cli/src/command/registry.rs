@@ -21,7 +21,8 @@ pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<E
             .cause(error)
             .help("stop what listens there, or choose another port with `--listen 127.0.0.1:0`")
     })?;
-    let address = listener.local_addr().map_err(|error| Fault::new(Kind::Internal, error.to_string()))?;
+    let address =
+        listener.local_addr().map_err(|error| Fault::new(Kind::Internal, error.to_string()))?;
     print_line(&format!("listening on http://{address}"));
     if !settings.quiet {
         anstream::eprintln!("serving {}; Ctrl-C ends it", root.display());

@@ -12,8 +12,8 @@ use crate::args::{Format, Run};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::wiring::{self, Runner};
 use crate::ui;
+use crate::wiring::{self, Runner};
 
 /// At least so many steps at once: most steps wait for a network.
 const FEWEST_JOBS: usize = 4;
@@ -47,7 +47,9 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<Exit, Fai
                 Some(kind) => kind.into(),
             })
         }
-        Err(error) => Err(Fault::new(Kind::Internal, "signals cannot be heard").cause(error).into()),
+        Err(error) => {
+            Err(Fault::new(Kind::Internal, "signals cannot be heard").cause(error).into())
+        }
     }
 }
 

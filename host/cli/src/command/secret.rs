@@ -48,7 +48,9 @@ pub(super) async fn secret(command: Command, settings: &Settings) -> Result<Exit
 fn read_value(name: &str) -> Result<Secret, Failure> {
     let mut input = std::io::stdin();
     if input.is_terminal() {
-        anstream::eprintln!("value of `{name}`, then Ctrl-D (it is shown while you type; better: `windlass secret set {name} < FILE`):");
+        anstream::eprintln!(
+            "value of `{name}`, then Ctrl-D (it is shown while you type; better: `windlass secret set {name} < FILE`):"
+        );
     }
     let mut value = Vec::new();
     input.read_to_end(&mut value).map_err(|error| {
@@ -61,7 +63,9 @@ fn read_value(name: &str) -> Result<Secret, Failure> {
     }
     if value.is_empty() {
         let fault = Fault::new(Kind::Invalid, format!("the value of `{name}` is empty"));
-        return Err(Failure::Usage(fault.help(format!("printf %s \"$VALUE\" | windlass secret set {name}"))));
+        return Err(Failure::Usage(
+            fault.help(format!("printf %s \"$VALUE\" | windlass secret set {name}")),
+        ));
     }
     Ok(Secret::new(value))
 }

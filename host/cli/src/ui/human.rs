@@ -114,25 +114,40 @@ impl Human {
                     Status::Unchanged => "unchanged",
                     Status::Skipped => "nothing to do",
                 });
-                let summary =
-                    finished.summary.as_ref().map_or_else(String::new, |summary| format!(": {summary}"));
+                let summary = finished
+                    .summary
+                    .as_ref()
+                    .map_or_else(String::new, |summary| format!(": {summary}"));
                 format!("{} in {time}{summary}", self.tone(status, Tone::Good))
             }
             Outcome::Skipped => {
-                let reason = finished.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                let reason = finished
+                    .reason
+                    .as_ref()
+                    .map_or_else(String::new, |reason| format!(": {reason}"));
                 format!("{}{reason}", self.tone("skipped", Tone::Quiet))
             }
             Outcome::Failed | Outcome::Denied | Outcome::Cancelled | Outcome::TimedOut => {
                 let word = self.tone(finished.outcome.as_str(), Tone::Bad);
                 let tolerated = if finished.tolerated { " (continue-on-error)" } else { "" };
-                let why = finished.fault.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.message));
+                let why = finished
+                    .fault
+                    .as_ref()
+                    .map_or_else(String::new, |fault| format!(": {}", fault.message));
                 format!("{word} after {time}{tolerated}{why}")
             }
         };
         self.step_line(state, &finished.step, &text);
     }
 
-    fn log(&self, state: &State, step: &Instance, level: Level, message: &str, fields: &[(String, String)]) {
+    fn log(
+        &self,
+        state: &State,
+        step: &Instance,
+        level: Level,
+        message: &str,
+        fields: &[(String, String)],
+    ) {
         let least = if self.quiet {
             Level::Error
         } else if self.verbose > 0 {
@@ -190,7 +205,8 @@ impl Human {
                 let template = format!("{name}  {{msg}} [{{bar:24}}] {count} {{eta}}");
                 ProgressBar::new(total).with_style(styled(&template))
             }
-            None => ProgressBar::new_spinner().with_style(styled(&format!("{name}  {{spinner}} {{msg}}"))),
+            None => ProgressBar::new_spinner()
+                .with_style(styled(&format!("{name}  {{spinner}} {{msg}}"))),
         };
         bar.set_message(self.mask.apply(title).into_owned());
         let bar = bars.add(bar);
@@ -276,7 +292,9 @@ impl EventSink for Human {
             EventKind::RunStopping { reason, cleanup_ms: _ } => {
                 let why = match reason {
                     StopReason::Failure => return,
-                    StopReason::Cancelled => "interrupted; steps with `always` still run, once more to end now",
+                    StopReason::Cancelled => {
+                        "interrupted; steps with `always` still run, once more to end now"
+                    }
                     StopReason::TimedOut => "the pipeline's timeout has passed",
                 };
                 self.line(&format!("{} {why}", self.tone("warning:", Tone::Warning)));

@@ -75,25 +75,31 @@ impl RemoteError {
     }
 
     pub(crate) fn help(&self) -> Option<String> {
+        let table = format!("`[registries.\"{}\"]`", self.host());
         match (&self.problem, self.kind()) {
-            (Problem::Status { .. }, Kind::Unauthorized) => Some(
-                "give the registry a credential in `[registries.\"HOST\"]`, or check that it may \
-                 do this"
-                    .to_owned(),
-            ),
-            (Problem::Transport(error), _) if is_certificate_error(error) => Some(
-                "name the registry's CA with `ca = \"FILE.pem\"` in `[registries.\"HOST\"]`"
-                    .to_owned(),
-            ),
-            (Problem::Transport(error), _) if is_plain_http(error) => Some(
-                "if the registry speaks plain HTTP, set `insecure = true` in \
-                 `[registries.\"HOST\"]`"
-                    .to_owned(),
-            ),
+            (Problem::Status { .. }, Kind::Unauthorized) => Some(format!(
+                "give the registry a credential in {table}, or check that yours may do this"
+            )),
+            (Problem::Transport(error), _) if is_certificate_error(error) => {
+                Some(format!("name the registry's CA with `ca = \"FILE.pem\"` in {table}"))
+            }
+            (Problem::Transport(error), _) if is_plain_http(error) => {
+                Some(format!("if the registry speaks plain HTTP, set `insecure = true` in {table}"))
+            }
             (Problem::Transport(error), _) if error.is_connect() => {
                 Some("check that the registry is running and that its name is right".to_owned())
             }
             _ => None,
+        }
+    }
+
+    /// As a person writes it.
+    fn host(&self) -> String {
+        let url = url::Url::parse(&self.url.to_string()).ok();
+        let authority = url.as_ref().map(url::Url::authority).unwrap_or_default();
+        match authority.parse::<crate::RegistryHost>() {
+            Ok(host) => host.as_written().to_owned(),
+            Err(_) => "HOST".to_owned(),
         }
     }
 }

@@ -147,6 +147,13 @@ async fn statuses_become_kinds() {
     assert!(fault.message.starts_with("GET http://127.0.0.1:"), "{fault}");
     assert!(fault.message.ends_with("/v2/a/manifests/latest: 403 DENIED: not for you"), "{fault}");
 
+    assert!(
+        fault
+            .help
+            .unwrap()
+            .starts_with("give the registry a credential in `[registries.\"127.0.0.1:")
+    );
+
     assert_eq!(fault_of(|_| answer(401, &[], "")).await.kind, Kind::Unauthorized);
     assert_eq!(fault_of(|_| answer(404, &[], "<html>")).await.code, "oci.not-found");
     let fault = fault_of(|_| answer(418, &[], vec![b'x'; 1_000_000])).await;

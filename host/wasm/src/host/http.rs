@@ -10,15 +10,17 @@ impl wit::Host for StepState {
     async fn send(&mut self, request: wit::Request) -> Answer<wit::Response> {
         let request = self.request(request)?;
         let response = self.granted.http.send(request).await;
-        answer(response.map(|response| wit::Response {
-            status: response.status,
-            url: response.url,
-            headers: response
-                .headers
-                .into_iter()
-                .map(|(name, value)| wit::ReceivedHeader { name, value })
-                .collect(),
-            body: response.body,
+        answer(response.map(|response| {
+            wit::Response {
+                status: response.status,
+                url: response.url,
+                headers: response
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| wit::ReceivedHeader { name, value })
+                    .collect(),
+                body: response.body,
+            }
         }))
     }
 }

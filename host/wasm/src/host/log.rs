@@ -6,7 +6,12 @@ use crate::bindings::windlass::log::log::{Field, Host, HostGroup, HostProgress, 
 use crate::state::StepState;
 
 impl Host for StepState {
-    async fn emit(&mut self, level: Level, message: String, fields: Vec<Field>) -> wasmtime::Result<()> {
+    async fn emit(
+        &mut self,
+        level: Level,
+        message: String,
+        fields: Vec<Field>,
+    ) -> wasmtime::Result<()> {
         let level = match level {
             Level::Trace => capability::Level::Trace,
             Level::Debug => capability::Level::Debug,

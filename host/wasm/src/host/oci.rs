@@ -9,7 +9,10 @@ use crate::bindings::windlass::oci::oci as wit;
 use crate::state::StepState;
 
 /// A copy that is being described; what `windlass:oci/oci.copy-request` holds.
-#[expect(unreachable_pub, reason = "the bindings name it again, and they are public within their module")]
+#[expect(
+    unreachable_pub,
+    reason = "the bindings name it again, and they are public within their module"
+)]
 pub struct PendingCopy {
     source: Repository,
     selector: String,
@@ -27,7 +30,11 @@ impl StepState {
 }
 
 impl wit::HostRepository for StepState {
-    async fn open(&mut self, reference: String, access: wit::Access) -> Answer<Resource<Repository>> {
+    async fn open(
+        &mut self,
+        reference: String,
+        access: wit::Access,
+    ) -> Answer<Resource<Repository>> {
         let access = capability::AccessFlags {
             pull: access.contains(wit::Access::PULL),
             push: access.contains(wit::Access::PUSH),
@@ -56,7 +63,11 @@ impl wit::HostRepository for StepState {
         answer(found.map(|descriptor| descriptor.map(to_wit)))
     }
 
-    async fn get_manifest(&mut self, this: Resource<Repository>, selector: String) -> Answer<wit::Manifest> {
+    async fn get_manifest(
+        &mut self,
+        this: Resource<Repository>,
+        selector: String,
+    ) -> Answer<wit::Manifest> {
         let manifest = self.repository(&this)?.get_manifest(&selector).await;
         answer(manifest.map(|manifest| wit::Manifest {
             descriptor: to_wit(manifest.descriptor),
@@ -240,7 +251,8 @@ fn to_wit(descriptor: Descriptor) -> wit::Descriptor {
 }
 
 fn from_wit(descriptor: wit::Descriptor) -> Descriptor {
-    let wit::Descriptor { media_type, digest, size, artifact_type, platform, annotations } = descriptor;
+    let wit::Descriptor { media_type, digest, size, artifact_type, platform, annotations } =
+        descriptor;
     let annotations =
         annotations.into_iter().map(|wit::Annotation { key, value }| (key, value)).collect();
     Descriptor { media_type, digest, size, artifact_type, platform, annotations }

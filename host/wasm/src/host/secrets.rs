@@ -8,7 +8,10 @@ use crate::bindings::windlass::secrets::{reveal, secrets};
 use crate::state::StepState;
 
 impl StepState {
-    fn hold(&mut self, secret: Result<SecretHandle, report::Fault>) -> Answer<Resource<SecretHandle>> {
+    fn hold(
+        &mut self,
+        secret: Result<SecretHandle, report::Fault>,
+    ) -> Answer<Resource<SecretHandle>> {
         match secret {
             Ok(secret) => answer(Ok(self.table.push(secret)?)),
             Err(fault) => answer(Err(fault)),

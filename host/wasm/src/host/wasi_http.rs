@@ -5,7 +5,8 @@ use http::HeaderName;
 use http_body_util::BodyExt as _;
 use report::{Fault, Kind};
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
+    WasiHttpHooks,
 };
 
 /// Where `wasi:http` requests leave: nowhere but through the gate.
@@ -41,9 +42,11 @@ impl WasiHttpHooks for Egress {
                 between_bytes: options.between_bytes_timeout,
             });
             let request = request.map(|body| body.map_err(BodyError::from).boxed_unsync());
-            let response = http.forward(request, timeouts).await.map_err(|fault| refusal(&fault, &log))?;
+            let response =
+                http.forward(request, timeouts).await.map_err(|fault| refusal(&fault, &log))?;
             let response = response.map(|body| body.map_err(broken_body).boxed_unsync());
-            let nothing: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
+            let nothing: Box<dyn Future<Output = Result<(), Error>> + Send> =
+                Box::new(async { Ok(()) });
             Ok((response, nothing))
         })
     }

@@ -56,14 +56,8 @@ impl Step for Hands {
 
     /// All that the acts need but `oci.delete`: what is never asked for is never given.
     fn requests() -> Vec<Request> {
-        let asks = [
-            "oci.pull",
-            "oci.push",
-            "state",
-            "workspace.read",
-            "workspace.write",
-            "secrets.write",
-        ];
+        let asks =
+            ["oci.pull", "oci.push", "state", "workspace.read", "workspace.write", "secrets.write"];
         asks.map(|key| Request::new(key, "{{ inputs.at }}", "for its act")).into()
     }
 
