@@ -96,8 +96,8 @@ fn a_blob_that_is_not_its_digest_is_a_mismatch() {
 
 #[test]
 fn a_stream_that_is_cut_is_transient() {
-    from(Mischief::CutBlob).exits(5);
     from(Mischief::CutManifest).exits(5);
+    from(Mischief::CutBlob).exits(5);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_full_disk_leaves_no_tag_in_a_layout() {
     let ran = host.run_below(FULL_DISK, &["run", "p.toml", "--quiet"]);
     ran.exits(1).stderr_says(&["error: step `import` failed", "File too large"]);
     let index = std::fs::read_to_string(host.path("saved/index.json")).unwrap_or_default();
-    assert!(!index.contains("v1"), "{index}");
+    assert!(!index.contains("ref.name"), "{index}");
     // With room again the same layout is good.
     host.run(&["run", "p.toml", "--quiet"]).exits(0);
     let saved = format!("oci:{}:v1", host.path("saved").display());

@@ -25,7 +25,17 @@ fn using_place(uses: &str) -> TestHost {
 
 #[test]
 fn text_is_no_component() {
-    using(b"#!/bin/sh\necho hello\n").run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using(b"#!/bin/sh\necho hello\n").run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./plugin.wasm` cannot be used: `file:./plugin.wasm` is not WebAssembly
+ --> p.toml:7:8
+  |
+7 | uses = "file:./plugin.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: a plugin is a component built for `wasm32-wasip2`
+
+
+"#]]);
 }
 
 #[test]
@@ -35,22 +45,62 @@ fn an_empty_file_is_no_component() {
 
 #[test]
 fn a_core_module_is_no_component_and_there_is_a_way_to_make_one() {
-    using(EMPTY_MODULE).run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using(EMPTY_MODULE).run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./plugin.wasm` cannot be used: `file:./plugin.wasm` is a core module, not a component
+ --> p.toml:7:8
+  |
+7 | uses = "file:./plugin.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: build it with `--target wasm32-wasip2`, or wrap it with `wasm-tools component new`
+
+
+"#]]);
 }
 
 #[test]
 fn a_component_of_a_later_tool_is_told_so() {
-    using(LATER_COMPONENT).run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using(LATER_COMPONENT).run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./plugin.wasm` cannot be used: `file:./plugin.wasm` has the WebAssembly version 0e000100
+ --> p.toml:7:8
+  |
+7 | uses = "file:./plugin.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: build it with a tool for the component model (version 0d000100)
+
+
+"#]]);
 }
 
 #[test]
 fn a_component_that_exports_no_step_is_none_of_ours() {
-    using(EMPTY_COMPONENT).run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using(EMPTY_COMPONENT).run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./plugin.wasm` cannot be used: `file:./plugin.wasm` is no windlass plugin: it exports no `windlass:step/lifecycle@0.1`: it exports nothing
+ --> p.toml:7:8
+  |
+7 | uses = "file:./plugin.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: build it for the world `windlass:step/step`; see wit/step.wit
+
+
+"#]]);
 }
 
 #[test]
 fn a_component_for_another_world_is_told_what_it_imports() {
-    using(FOREIGN_IMPORT).run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using(FOREIGN_IMPORT).run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./plugin.wasm` cannot be used: `file:./plugin.wasm` imports what windlass does not offer: it imports `acme:thing/thing@1.0.0`
+ --> p.toml:7:8
+  |
+7 | uses = "file:./plugin.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: a plugin may import `windlass:*@0.1` and `wasi:*@0.2`; see wit/step.wit
+
+
+"#]]);
 }
 
 #[test]
@@ -71,12 +121,32 @@ fn a_component_over_the_limit_is_not_even_read() {
     // Without content: a hole takes no room.
     let file = std::fs::File::options().write(true).open(host.path("plugin.wasm")).unwrap();
     file.set_len((128 << 20) + 1).unwrap();
-    host.run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    host.run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./plugin.wasm` cannot be used: ././plugin.wasm has 128.0 MiB, a component may have 128.0 MiB
+ --> p.toml:7:8
+  |
+7 | uses = "file:./plugin.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: build it first, or correct the path: it is relative to the pipeline file
+
+
+"#]]);
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    using_place("file:./no.wasm").run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using_place("file:./no.wasm").run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `file:./no.wasm` cannot be used: the plugin cannot be read: failed to query resolved metadata `././no.wasm`: No such file or directory (os error 2)
+ --> p.toml:7:8
+  |
+7 | uses = "file:./no.wasm"
+  |        ^^^^^^^^^^^^^^^^
+  |
+  = help: build it first, or correct the path: it is relative to the pipeline file
+
+
+"#]]);
 }
 
 #[test]
@@ -87,12 +157,32 @@ fn a_folder_is_no_component() {
 
 #[test]
 fn a_builtin_that_is_misspelt_is_proposed() {
-    using_place("import-imgae").run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
+    using_place("import-imgae").run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `import-imgae` cannot be used: there is no builtin plugin `import-imgae`
+ --> p.toml:7:8
+  |
+7 | uses = "import-imgae"
+  |        ^^^^^^^^^^^^^^
+  |
+  = help: did you mean `import-image`?
+
+
+"#]]);
 }
 
 #[test]
 fn a_place_that_is_none_says_which_there_are() {
-    using_place("ftp://example.org/a.wasm").run(&["check", "p.toml"]).exits(2).stderr_is(str![]);
+    using_place("ftp://example.org/a.wasm").run(&["check", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `ftp://example.org/a.wasm` cannot be used: `ftp://example.org/a.wasm` is no place of a plugin
+ --> p.toml:7:8
+  |
+7 | uses = "ftp://example.org/a.wasm"
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write a builtin's name, `file:./step.wasm`, `oci://HOST/REPOSITORY:TAG`, or `https://…` with `sha256`
+
+
+"#]]);
 }
 
 #[test]
@@ -120,7 +210,18 @@ fn inspect_lists_the_builtins() {
 #[test]
 fn inspect_shows_a_component_of_anyones() {
     let guest = TestHost::guest("noop");
-    host().run(&["plugin", "inspect", &guest]).exits(0).stdout_is(str![]);
+    host().run(&["plugin", "inspect", &guest]).exits(0).stdout_is(str![[r#"
+noop 0.1.0: does nothing
+sha256:[DIGEST]
+
+inputs
+
+outputs
+
+asks for
+  nothing
+
+"#]]);
     let data = host().run(&["plugin", "inspect", &guest, "--format", "json"]);
     let data: serde_json::Value = serde_json::from_str(&data.exits(0).stdout).unwrap();
     assert_eq!(data["name"], "noop");

@@ -87,7 +87,13 @@ fn an_address_that_is_taken_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ran = host().run(&["registry", "serve", "--root", "r", "--listen", &address]);
-    ran.exits(1).stdout_is("").stderr_is(str![]);
+    ran.exits(1).stdout_is("").stderr_is(str![[r#"
+error: cannot listen on 127.0.0.1:[PORT]
+ |
+ = cause: Address already in use (os error 98)
+ = help: stop what listens there, or choose another port with `--listen 127.0.0.1:0`
+
+"#]]);
 }
 
 #[test]

@@ -18,10 +18,17 @@ const GOOD: &str = "with = { source = \"localhost:5000/a:1\", target = \"localho
 
 #[test]
 fn malformed_toml_is_shown_where_it_is() {
-    with("schema = 1\n[pipeline\nname = \"p\"\n")
-        .run(&["run", "p.toml"])
-        .exits(2)
-        .stderr_is(str![]);
+    with("schema = 1\n[pipeline\nname = \"p\"\n").run(&["run", "p.toml"]).exits(2).stderr_is(str![
+        [r#"
+error: this is not TOML: unclosed table, expected `]`
+ --> p.toml:2:10
+  |
+2 | [pipeline
+  |          ^
+
+
+"#]
+    ]);
 }
 
 #[test]
@@ -40,19 +47,55 @@ fn a_file_over_the_limit_is_refused() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    host().run(&["run", "nothing.toml"]).exits(2).stderr_is(str![]);
+    host().run(&["run", "nothing.toml"]).exits(2).stderr_is(str![[r#"
+error: the pipeline file cannot be read
+ |
+ = cause: failed to open file `nothing.toml`: No such file or directory (os error 2)
+ = help: name a pipeline file, such as `windlass run pipelines/import.toml`
+
+"#]]);
 }
 
 #[test]
 fn wrong_types_are_shown_where_they_are() {
     let text = format!("{HEAD}timeout = 90\n\n[[step]]\nid = 7\nuses = \"import-image\"\n");
-    with(&text).run(&["check", "p.toml"]).exits(2).stderr_is(str![]);
+    with(&text).run(&["check", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: `timeout` is `90`, expected a duration such as `"90s"`
+ --> p.toml:4:11
+  |
+4 | timeout = 90
+  |           ^^
+
+error: `id` is `7`, expected a string
+ --> p.toml:7:6
+  |
+7 | id = 7
+  |      ^
+
+
+"#]]);
 }
 
 #[test]
 fn inputs_of_the_wrong_type_are_shown_where_they_are() {
     let rest = "with = { source = 7, sorce = \"x\", target = \"localhost:5001/a:1\" }";
-    with(&step(rest)).run(&["check", "p.toml"]).exits(2).stderr_is(str![]);
+    with(&step(rest)).run(&["check", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: plugin `import-image` refuses an input: `source` is `7`, expected null or a string
+ --> p.toml:8:19
+  |
+8 | with = { source = 7, sorce = "x", target = "localhost:[PORT]/a:1" }
+  |                   ^
+
+error: unknown input `sorce` for plugin `import-image`
+ --> p.toml:8:22
+  |
+8 | with = { source = 7, sorce = "x", target = "localhost:[PORT]/a:1" }
+  |                      ^^^^^ not an input of `import-image`
+  |
+  = help: did you mean `source`?
+
+
+"#]]);
 }
 
 #[test]
@@ -61,7 +104,20 @@ fn a_cycle_is_shown_step_by_step() {
         "{HEAD}\n[[step]]\nid = \"a\"\nuses = \"import-image\"\nneeds = [\"b\"]\n{GOOD}\n\
          [[step]]\nid = \"b\"\nuses = \"import-image\"\nneeds = [\"a\"]\n{GOOD}\n"
     );
-    with(&text).run(&["check", "p.toml"]).exits(2).stderr_is(str![]);
+    with(&text).run(&["check", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: steps wait for each other: `a` → `b` → `a`
+  --> p.toml:8:10
+   |
+ 8 | needs = ["b"]
+   |          ^^^ `a` needs `b`
+...
+13 | needs = ["a"]
+   |          --- `b` needs `a`
+   |
+   = help: remove one of these, so that one of the steps can be first
+
+
+"#]]);
 }
 
 #[test]
@@ -69,7 +125,25 @@ fn references_to_nothing_are_shown_with_what_is_near() {
     let rest = r#"when = "steps.b.outputs.changed"
 with = { source = "{{ inputs.regsitry }}/a:1", target = "localhost:5001/a:1" }"#;
     let text = step(rest).replace("[[step]]", "[inputs]\nregistry = { default = \"x\" }\n[[step]]");
-    with(&text).run(&["check", "p.toml"]).exits(2).stderr_is(str![]);
+    with(&text).run(&["check", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: there is no step `b`
+  --> p.toml:10:15
+   |
+10 | when = "steps.b.outputs.changed"
+   |               ^ undefined
+   |
+   = help: there is `a`
+
+error: the pipeline has no input called `regsitry`
+  --> p.toml:11:30
+   |
+11 | with = { source = "{{ inputs.regsitry }}/a:1", target = "localhost:[PORT]/a:1" }
+   |                              ^^^^^^^^ undefined
+   |
+   = help: did you mean `registry`?
+
+
+"#]]);
 }
 
 #[test]
@@ -85,15 +159,27 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn a_later_schema_is_told_so() {
-    with("schema = 2\n[pipeline]\nname = \"p\"\n")
-        .run(&["check", "p.toml"])
-        .exits(2)
-        .stderr_is(str![]);
+    with("schema = 2\n[pipeline]\nname = \"p\"\n").run(&["check", "p.toml"]).exits(2).stderr_is(
+        str![[r#"
+error: `schema = 2` needs a newer windlass than 0.1.0
+ --> p.toml:1:10
+  |
+1 | schema = 2
+  |          ^ this version reads `schema = 1`
+  |
+  = help: update windlass, or write the file for the schema that it reads
+
+
+"#]],
+    );
 }
 
 #[test]
 fn check_says_that_a_good_file_is_good() {
-    with(&step(GOOD)).run(&["check", "p.toml"]).exits(0).stdout_is("").stderr_is(str![]);
+    with(&step(GOOD)).run(&["check", "p.toml"]).exits(0).stdout_is("").stderr_is(str![[r#"
+p.toml: ok, 1 step
+
+"#]]);
     with(&step(GOOD)).run(&["check", "p.toml", "--quiet"]).exits(0).stderr_is("");
 }
 
@@ -111,7 +197,21 @@ fn check_gives_problems_as_data() {
 
 #[test]
 fn plan_shows_the_steps_and_what_each_is_granted() {
-    with(&step(GOOD)).run(&["plan", "p.toml"]).exits(0).stderr_is("").stdout_is(str![]);
+    with(&step(GOOD)).run(&["plan", "p.toml"]).exits(0).stderr_is("").stdout_is(str![[r#"
+p: 1 step
+
+a  import-image 0.1.0 (sha256:[DIGEST])
+  with source = "localhost:[PORT]/a:1"
+  with target = "localhost:[PORT]/a:1"
+  with sources = []
+  with targets = []
+  with platforms = []
+  with force = false
+  may oci.pull localhost:[PORT]/a:1
+  may oci.pull localhost:[PORT]/a:1
+  may oci.push localhost:[PORT]/a:1
+
+"#]]);
 }
 
 #[test]

@@ -48,7 +48,19 @@ fn wasi_http_takes_the_same_way() {
 fn a_host_that_is_not_granted_is_denied_with_the_line_to_add() {
     let server = greeting();
     let host = host_with("fetch", &format!("with = {{ url = \"{}\" }}", server.url("/")));
-    fails(&host).exits(3).stderr_is(str![]);
+    fails(&host).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the step is not granted `http` for `GET http://127.0.0.1:[PORT]`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step is not granted `http` for `GET http://127.0.0.1:[PORT]`
+  = help: add to `[step.grant]` of the step: http = [{ url = "http://127.0.0.1:[PORT]", methods = ["GET"] }]
+
+"#]]);
     assert!(server.requests().is_empty());
 }
 
@@ -98,7 +110,19 @@ fn a_port_or_a_method_that_is_not_granted_is_denied() {
 fn an_address_of_this_machine_needs_private() {
     let server = greeting();
     let rule = format!("\"{}\"", server.url(""));
-    fails(&fetch(&server.url("/"), "", &rule)).exits(3).stderr_is(str![]);
+    fails(&fetch(&server.url("/"), "", &rule)).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the host refuses to connect to `http://127.0.0.1:[PORT]`: 127.0.0.1 is a loopback address
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the host refuses to connect to `http://127.0.0.1:[PORT]`: 127.0.0.1 is a loopback address
+  = help: add to `[step.grant]` of the step: http = [{ url = "http://127.0.0.1:[PORT]", private = true }]
+
+"#]]);
     assert!(server.requests().is_empty());
 }
 
@@ -115,7 +139,19 @@ fn a_name_that_leads_to_this_machine_needs_private() {
 #[test]
 fn the_metadata_address_is_refused() {
     let url = "http://169.254.169.254/latest/meta-data/";
-    fails(&fetch(url, "", r#""http://169.254.169.254""#)).exits(3).stderr_is(str![]);
+    fails(&fetch(url, "", r#""http://169.254.169.254""#)).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the host refuses to connect to `http://169.254.169.254`: 169.254.169.254 is a cloud metadata address
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the host refuses to connect to `http://169.254.169.254`: 169.254.169.254 is a cloud metadata address
+  = help: add to `[step.grant]` of the step: http = [{ url = "http://169.254.169.254", private = true }]
+
+"#]]);
 }
 
 #[test]
@@ -160,7 +196,7 @@ fn a_redirect_to_a_host_that_is_not_granted_is_denied() {
     let to = target.url("/there");
     let server = HttpServer::start(move |_| Answer::redirect(302, &to));
     let denied = fails(&fetch(&server.url("/"), ", follow = true", &private(&server)));
-    denied.exits(3).stderr_says(&[&target.url("/there"), "[step.grant]"]);
+    denied.exits(3).stderr_says(&[&target.url(""), "[step.grant]"]);
     assert!(target.requests().is_empty());
 }
 

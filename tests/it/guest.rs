@@ -118,7 +118,19 @@ with = { text = "ünï\n", number = 1.5, list = [1, [true]], table = { a-b = "c"
 #[test]
 fn a_plugins_own_error_is_shown_with_its_hint() {
     let rest = r#"with = { act = "fail", code = "azure.quota", message = "no cores left", hint = "ask for more" }"#;
-    fails(&host_with("bad", rest)).exits(1).stderr_is(str![]);
+    fails(&host_with("bad", rest)).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: no cores left
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: no cores left
+  = help: ask for more
+
+"#]]);
 }
 
 #[test]
@@ -151,12 +163,36 @@ fn a_trap_is_the_plugins_and_its_last_words_are_kept() {
 
 #[test]
 fn a_guest_that_ends_itself_is_told_so() {
-    fails(&host_with("bad", r#"with = { act = "exit" }"#)).exits(1).stderr_is(str![]);
+    fails(&host_with("bad", r#"with = { act = "exit" }"#)).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: the plugin ended itself instead of answering
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the plugin ended itself instead of answering
+  = cause: it exited with 1
+
+"#]]);
 }
 
 #[test]
 fn outputs_that_are_no_json_are_refused() {
-    fails(&host_with("bad", r#"with = { act = "garbage" }"#)).exits(1).stderr_is(str![]);
+    fails(&host_with("bad", r#"with = { act = "garbage" }"#)).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: the plugin's outputs are no JSON
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the plugin's outputs are no JSON
+  = cause: expected ident at line 1 column 11
+
+"#]]);
 }
 
 #[test]
@@ -166,25 +202,38 @@ fn outputs_that_do_not_conform_to_the_schema_are_refused() {
 
 #[test]
 fn outputs_over_the_limit_are_refused() {
-    fails(&host_with("bad", r#"with = { act = "huge" }"#)).exits(1).stderr_is(str![]);
+    fails(&host_with("bad", r#"with = { act = "huge" }"#)).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: the plugin's outputs have 2097163 bytes
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the plugin's outputs have 2097163 bytes
+  = cause: a step may return 1048576 bytes of JSON
+  = help: write large results to a registry or the workspace, and return the reference
+
+"#]]);
 }
 
 #[test]
 fn a_description_that_traps_is_found_before_anything_runs() {
     let failed = fails(&host_with("describe-traps", ""));
-    failed.stderr_says(&["p.toml:7", "no description"]).exits(2);
+    failed.exits(1).stderr_says(&["describe-traps.wasm` cannot say what it is", "no description"]);
 }
 
 #[test]
 fn a_description_that_never_ends_is_given_up() {
     let failed = fails(&host_with("describe-loops", ""));
-    failed.stderr_says(&["p.toml:7", "describe-loops.wasm"]).exits(2);
+    failed.exits(1).stderr_says(&["describe-loops.wasm` cannot say what it is", "longer than 5 s"]);
 }
 
 #[test]
 fn a_description_that_is_garbage_is_refused() {
     let failed = fails(&host_with("describe-garbage", ""));
-    failed.stderr_says(&["p.toml:7", "describe-garbage.wasm"]).exits(2);
+    failed.exits(1).stderr_says(&["describe-garbage.wasm` cannot say what it is", "inputs schema"]);
 }
 
 #[test]

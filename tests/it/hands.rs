@@ -36,7 +36,19 @@ fn a_granted_repository_can_be_read() {
 fn a_repository_that_is_not_granted_is_denied_with_the_line_to_add() {
     let registry = DockerRegistry::start(Access::Anonymous);
     let at = format!("{}/team/app:v1", registry.address());
-    fails(&hands("resolve", &at, "", "")).exits(3).stderr_is(str![]);
+    fails(&hands("resolve", &at, "", "")).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the step is not granted `oci.pull` for `127.0.0.1:[PORT]/team/app`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step is not granted `oci.pull` for `127.0.0.1:[PORT]/team/app`
+  = help: add to `[step.grant]` of the step: oci.pull = ["127.0.0.1:[PORT]/team/app"]
+
+"#]]);
     let other = format!("oci.pull = [\"{}/other/**\"]", registry.address());
     fails(&hands("resolve", &at, "", &other)).exits(3);
     assert!(registry.requests().is_empty(), "{:?}", registry.requests());
@@ -66,7 +78,19 @@ fn what_the_plugin_never_asked_for_is_denied_though_it_is_granted() {
     let registry = registry_with(&image);
     let at = format!("{}/team/app:v1", registry.address());
     let grant = format!("oci.delete = [\"{}/team/app\"]", registry.address());
-    fails(&hands("delete", &at, "", &grant)).exits(3).stderr_is(str![]);
+    fails(&hands("delete", &at, "", &grant)).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the plugin never asked for `oci.delete` and may not use it for `127.0.0.1:[PORT]/team/app`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the plugin never asked for `oci.delete` and may not use it for `127.0.0.1:[PORT]/team/app`
+  = help: the plugin's author adds a request for `oci.delete` to its `describe`
+
+"#]]);
     assert_eq!(Skopeo::new().digest(&format!("docker://{at}")), image.digest());
 }
 
@@ -84,12 +108,36 @@ fn state_lasts_from_run_to_run_and_belongs_to_one_step() {
 fn a_write_that_expects_another_state_is_a_conflict() {
     let host = hands("claim", "lock", "", "state = true");
     assert_eq!(outputs(&host)["version"], 1);
-    fails(&host).exits(1).stderr_is(str![]);
+    fails(&host).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: `lock` is not in the state that was expected
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: `lock` is not in the state that was expected
+  = cause: it has version 1 now
+
+"#]]);
 }
 
 #[test]
 fn state_is_denied_without_a_grant() {
-    fails(&hands("count", "visits", "", "")).exits(3).stderr_is(str![]);
+    fails(&hands("count", "visits", "", "")).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the step is not granted `state` for `this step`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step is not granted `state` for `this step`
+  = help: add to `[step.grant]` of the step: state = true
+
+"#]]);
 }
 
 #[test]
@@ -109,7 +157,19 @@ fn files_are_read_and_written_where_the_grant_says_so() {
 #[test]
 fn a_file_that_is_not_granted_is_denied_with_the_line_to_add() {
     let host = hands("read", "in/a.txt", "", "").file("in/a.txt", "hello");
-    fails(&host).exits(3).stderr_is(str![]);
+    fails(&host).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the step is not granted `workspace.read` for `in/a.txt`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step is not granted `workspace.read` for `in/a.txt`
+  = help: add to `[step.grant]` of the step: workspace.read = ["in/a.txt"]
+
+"#]]);
     let host = hands("write", "in/a.txt", ", to = \"x\"", "workspace = { read = [\"in\"] }");
     host.write("in/a.txt", "hello");
     fails(&host).exits(3);

@@ -7,7 +7,19 @@ use crate::{fails, host_with};
 #[test]
 fn a_guest_that_spins_is_stopped_at_its_timeout() {
     let host = host_with("hog", "timeout = \"500ms\"\nwith = { act = \"spin\" }");
-    fails(&host).exits(124).stderr_is(str![]);
+    fails(&host).exits(124).stderr_is(str![[r#"
+step  timed-out after [TOOK]: the step did not end within its timeout of 500ms
+
+error: step `step` timed out
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step did not end within its timeout of 500ms
+  = help: raise `timeout` of the step, or find out with `-v` what it waits for
+
+"#]]);
 }
 
 #[test]
@@ -46,7 +58,20 @@ fn a_guest_that_spins_does_not_hold_up_the_others() {
 
 #[test]
 fn memory_ends_at_the_limit() {
-    fails(&host_with("hog", r#"with = { act = "memory" }"#)).exits(1).stderr_is(str![]);
+    fails(&host_with("hog", r#"with = { act = "memory" }"#)).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: the plugin wants more memory than a step may have
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the plugin wants more memory than a step may have
+  = cause: the limit is 512 MiB
+  = help: keep bytes of images in the host: hand on blobs and layers by their handles
+
+"#]]);
 }
 
 #[test]
@@ -95,7 +120,18 @@ fn count(ran: &support::Output) -> (usize, Vec<String>) {
 #[test]
 fn groups_levels_and_progress_are_lines_where_there_is_no_terminal() {
     let host = host_with("hog", r#"with = { act = "progress", amount = 3 }"#);
-    host.run(&["run", "p.toml"]).exits(0).stderr_is(str![]);
+    host.run(&["run", "p.toml"]).exits(0).stderr_is(str![[r#"
+run [RUN] of one: 1 step
+step  levels
+step    info
+step    warning: warn
+step    error: error
+step    with fields  item-count=3
+step    items
+step  changed in [TOOK]
+run succeeded in [TOOK]
+
+"#]]);
 }
 
 #[test]

@@ -161,7 +161,8 @@ fn a_tag_that_points_elsewhere_moves_only_by_force() {
 #[test]
 fn an_image_that_is_not_there_is_named() {
     let source = DockerRegistry::start(Access::Anonymous);
-    let host = host().file("p.toml", import(&source.address(), "app:v9", "127.0.0.1:1", ""));
+    let host = host()
+        .file("p.toml", from_to(&format!("{}/app:v9", source.address()), "oci-layout:out:v1", ""));
     let ran = host.run(&["run", "p.toml"]);
     ran.exits(1).stderr_says(&["app:v9", "error: step `import` failed"]);
 }
@@ -204,7 +205,10 @@ fn credentials_of_docker_are_used_where_the_pipeline_has_none() {
 fn a_wrong_password_is_an_authentication_failure() {
     let source = DockerRegistry::start(Access::Basic);
     push_with_skopeo(&image(), &source, Access::Basic, "app:v1");
-    let pipeline = with_login(&import(&source.address(), "app:v1", "127.0.0.1:1", ""), &source);
+    let pipeline = with_login(
+        &from_to(&format!("{}/app:v1", source.address()), "oci-layout:out:v1", ""),
+        &source,
+    );
     let host = host().file("p.toml", pipeline).env("REGISTRY_PASSWORD", "not-the-password");
     let ran = host.run(&["run", "p.toml"]);
     ran.exits(4).stderr_says(&["error: step `import` failed", &source.address(), "UNAUTHORIZED"]);
@@ -215,7 +219,8 @@ fn a_wrong_password_is_an_authentication_failure() {
 fn a_registry_that_wants_credentials_says_where_to_write_them() {
     let source = DockerRegistry::start(Access::Basic);
     push_with_skopeo(&image(), &source, Access::Basic, "app:v1");
-    let host = host().file("p.toml", import(&source.address(), "app:v1", "127.0.0.1:1", ""));
+    let host = host()
+        .file("p.toml", from_to(&format!("{}/app:v1", source.address()), "oci-layout:out:v1", ""));
     let help = format!("[registries.\"{}\"]", source.address());
     host.run(&["run", "p.toml"]).exits(4).stderr_says(&[&help]);
 }
@@ -240,15 +245,21 @@ fn an_unknown_authority_is_refused_and_the_error_says_what_to_write() {
     let source = DockerRegistry::start(Access::Tls);
     // Without it the name `localhost` would be spoken to over plain HTTP.
     let secure = format!("\n[registries.\"{}\"]\ninsecure = false\n", source.address());
-    let pipeline = import(&source.address(), "app:v1", "127.0.0.1:1", "") + &secure;
+    let pipeline =
+        from_to(&format!("{}/app:v1", source.address()), "oci-layout:out:v1", "") + &secure;
     let host: TestHost = host().file("p.toml", pipeline);
     let ran = host.run(&["run", "p.toml"]);
     ran.stderr_says(&["certificate", "ca = "]);
     assert!(matches!(ran.code, Some(1 | 5)), "{}", ran.account());
 }
 
-/// A pipeline with one step `import`.
+/// A pipeline with one step `import`, between places of one name in two registries.
 fn import(source: &str, name: &str, target: &str, more: &str) -> String {
+    from_to(&format!("{source}/{name}"), &format!("{target}/{name}"), more)
+}
+
+/// A pipeline with one step `import`.
+fn from_to(source: &str, target: &str, more: &str) -> String {
     format!(
         r#"
 schema = 1
@@ -258,7 +269,7 @@ name = "import"
 [[step]]
 id = "import"
 uses = "import-image"
-with = {{ source = "{source}/{name}", target = "{target}/{name}"{more} }}
+with = {{ source = "{source}", target = "{target}"{more} }}
 "#
     )
 }

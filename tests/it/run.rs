@@ -65,7 +65,14 @@ retry = { attempts = 2, backoff = "1ms" }
 with = { act = "fail-at-first", until = 1, code = "transient.x", message = "not yet", retryable = true }
 "#;
     let ran = pipeline(steps).run(&["run", "p.toml"]);
-    ran.exits(0).stdout_is("").stderr_is(str![]);
+    ran.exits(0).stdout_is("").stderr_is(str![[r#"
+run [RUN] of many: 2 steps
+quick  unchanged in [TOOK]
+shaky  warning: attempt 1 of 2 failed (transient): not yet; again in [TOOK]
+shaky  changed in [TOOK]
+run succeeded in [TOOK]
+
+"#]]);
 }
 
 #[test]
@@ -185,20 +192,25 @@ uses = "{HOG}"
 needs = []
 with = { act = "sleep", amount = 400 }
 [[step]]
+id = "later"
+uses = "{NOOP}"
+needs = ["beside"]
+[[step]]
 id = "clean"
 uses = "{ECHO}"
-needs = ["after", "beside"]
+needs = ["after", "later"]
 always = true
 with = { bad = "{{ steps.bad.outcome }}" }
 "#;
 
 #[test]
-fn the_first_failure_ends_the_run_but_for_steps_that_always_run() {
+fn after_the_first_failure_only_steps_begin_that_always_run() {
     let ran = run(&pipeline(FAILING), &[]);
     ran.exits(1);
     assert_eq!(ran.finished("bad")["outcome"], "failed");
     assert_eq!(ran.finished("after")["outcome"], "skipped");
-    assert_eq!(ran.finished("beside")["outcome"], "cancelled");
+    assert_eq!(ran.finished("beside")["outcome"], "succeeded", "it was running");
+    assert_eq!(ran.finished("later")["outcome"], "skipped");
     assert_eq!(ran.finished("clean")["outputs"]["bad"], "failed");
 }
 
@@ -206,14 +218,13 @@ fn the_first_failure_ends_the_run_but_for_steps_that_always_run() {
 fn keep_going_finishes_what_does_not_depend_on_the_failure() {
     let ran = run(&pipeline(FAILING), &["--keep-going"]);
     ran.exits(1);
-    assert_eq!(ran.finished("beside")["outcome"], "succeeded");
+    assert_eq!(ran.finished("later")["outcome"], "succeeded");
     assert_eq!(ran.finished("after")["outcome"], "skipped");
     assert_eq!(ran.finished("clean")["outcome"], "succeeded");
     let host = pipeline(FAILING);
     let file = host.read("p.toml").replace("name = \"many\"", "name = \"many\"\nfail-fast = false");
     host.write("p.toml", file);
-    let ran = run(&host, &[]);
-    assert_eq!(ran.finished("beside")["outcome"], "succeeded");
+    assert_eq!(run(&host, &[]).finished("later")["outcome"], "succeeded");
 }
 
 #[test]
@@ -228,11 +239,22 @@ fn a_tolerated_failure_is_no_failure_of_the_run() {
 
 #[test]
 fn the_step_that_failed_is_shown_in_its_file() {
-    pipeline(FAILING).run(&["run", "p.toml", "--quiet"]).exits(1).stderr_is(str![]);
+    pipeline(FAILING).run(&["run", "p.toml", "--quiet"]).exits(1).stderr_is(str![[r#"
+bad     failed after [TOOK]: no
+
+error: step `bad` failed
+ --> p.toml:6:6
+  |
+6 | id = "bad"
+  |      ^^^^^
+  |
+  = cause: no
+
+"#]]);
 }
 
 #[test]
-fn only_runs_a_step_with_what_it_needs() {
+fn only_runs_one_step_and_takes_what_it_needs_as_done() {
     let steps = r#"
 [[step]]
 id = "a"
@@ -241,23 +263,28 @@ with = { x = 1 }
 [[step]]
 id = "b"
 uses = "{NOOP}"
-needs = []
 [[step]]
 id = "c"
 uses = "{ECHO}"
-needs = []
 with = { x = "{{ steps.a.outputs.x }}" }
 "#;
-    let ran = run(&pipeline(steps), &["--only", "c"]);
-    ran.exits(0);
-    assert_eq!(outcomes(&ran), ["a succeeded", "c succeeded"]);
-    assert_eq!(outcomes(&run(&pipeline(steps), &["--only", "b"])), ["b succeeded"]);
+    let host = pipeline(steps);
+    assert_eq!(outcomes(&run(&host, &["--only", "b"])), ["b succeeded"]);
+    let ran = run(&host, &["--only", "c"]);
+    assert_ne!(ran.code, Some(0));
+    let fault = &ran.finished("c")["fault"];
+    assert_eq!(fault["message"], "`c` uses outputs of `a`, which `--only` leaves out");
 }
 
 #[test]
 fn only_a_step_that_is_not_there_is_a_mistake() {
     let host = pipeline(CHAIN);
-    host.run(&["run", "p.toml", "--only", "secnod"]).exits(2).stderr_is(str![]);
+    host.run(&["run", "p.toml", "--only", "secnod"]).exits(2).stderr_is(str![[r#"
+error: there is no step `secnod`
+ |
+ = help: did you mean `--only second`?
+
+"#]]);
 }
 
 #[test]
@@ -322,9 +349,48 @@ with = { count = "{{ inputs.count }}", on = "{{ inputs.on }}", all = "{{ inputs.
     ran.exits(0);
     let expected = serde_json::json!({ "count": 3, "on": true, "all": ["x", "y"] });
     assert_eq!(ran.finished("s")["outputs"], expected);
-    host.run(&["run", "p.toml"]).exits(2).stderr_is(str![]);
-    host.run(&["run", "p.toml", "-i", "count=three"]).exits(2).stderr_is(str![]);
-    host.run(&["run", "p.toml", "-i", "count=1", "-i", "kind=c"]).exits(2).stderr_is(str![]);
-    host.run(&["run", "p.toml", "-i", "count=1", "-i", "cuont=1"]).exits(2).stderr_is(str![]);
+    host.run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
+error: the input `count` is required
+ --> p.toml:6:1
+  |
+6 | count = { type = "integer" }
+  | ^^^^^ declared here, without a `default`
+  |
+  = help: give it: `--input count=<integer>`
+
+
+"#]]);
+    host.run(&["run", "p.toml", "-i", "count=three"]).exits(2).stderr_is(str![[r#"
+error: the input `count` is `three`, expected a whole number
+ --> p.toml:6:1
+  |
+6 | count = { type = "integer" }
+  | ^^^^^ declared here
+  |
+  = help: write it like `--input count=3`
+  = note: given by `--input count=three`
+
+
+"#]]);
+    host.run(&["run", "p.toml", "-i", "count=1", "-i", "kind=c"]).exits(2).stderr_is(str![[r#"
+error: the input `kind` cannot be `c`
+ --> p.toml:8:1
+  |
+8 | kind = { type = "string", default = "a", choices = ["a", "b"] }
+  | ^^^^ 2 values allowed
+  |
+  = help: write `a` or `b`
+  = note: given by `--input kind=c`
+
+
+"#]]);
+    host.run(&["run", "p.toml", "-i", "count=1", "-i", "cuont=1"]).exits(2).stderr_is(str![[r#"
+error: the pipeline has no input `cuont`
+ |
+ = help: did you mean `count`?
+ = note: given by `--input cuont=1`
+
+
+"#]]);
     host.run(&["run", "p.toml", "-i", "count"]).exits(2);
 }

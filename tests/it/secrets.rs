@@ -88,7 +88,19 @@ fn a_placeholder_stays_a_word_for_other_hosts() {
 #[test]
 fn a_placeholder_needs_only_to() {
     let server = server();
-    fails(&sends(&server, r#", seal = "placeholder""#, "", USE)).exits(3).stderr_is(str![]);
+    fails(&sends(&server, r#", seal = "placeholder""#, "", USE)).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the secret `token` names no host in `only-to`, which a placeholder needs
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the secret `token` names no host in `only-to`, which a placeholder needs
+  = help: in `[secrets]` give `token` the key `only-to = ["registry.example"]`
+
+"#]]);
     assert!(server.requests().is_empty());
 }
 
@@ -96,14 +108,39 @@ fn a_placeholder_needs_only_to() {
 fn a_secret_goes_to_no_host_but_those_of_only_to() {
     let server = server();
     let host = sends(&server, "", r#", only-to = ["example.org"]"#, USE);
-    fails(&host).exits(3).stderr_is(str![]);
+    fails(&host).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the secret `token` may not go to `127.0.0.1`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the secret `token` may not go to `127.0.0.1`
+  = cause: its `only-to` names `example.org`
+  = help: in `[secrets]` give `token` the key `only-to = ["example.org", "127.0.0.1"]`
+
+"#]]);
     assert!(server.requests().is_empty());
 }
 
 #[test]
 fn a_secret_that_is_not_granted_is_denied_with_the_line_to_add() {
     let server = server();
-    fails(&sends(&server, "", HERE, "")).exits(3).stderr_is(str![]);
+    fails(&sends(&server, "", HERE, "")).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the step is not granted `secrets.use` for `token`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step is not granted `secrets.use` for `token`
+  = help: add to `[step.grant]` of the step: secrets.use = ["token"]
+
+"#]]);
     assert!(server.requests().is_empty());
 }
 
@@ -111,7 +148,19 @@ fn a_secret_that_is_not_granted_is_denied_with_the_line_to_add() {
 fn use_is_not_reveal() {
     let server = server();
     let more = r#", seal = "reveal", via = "none""#;
-    fails(&sends(&server, more, HERE, USE)).exits(3).stderr_is(str![]);
+    fails(&sends(&server, more, HERE, USE)).exits(3).stderr_is(str![[r#"
+step  denied after [TOOK]: the step is not granted `secrets.reveal` for `token`
+
+error: step `step` was denied
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: the step is not granted `secrets.reveal` for `token`
+  = help: add to `[step.grant]` of the step: secrets.reveal = ["token"]
+
+"#]]);
 }
 
 #[test]

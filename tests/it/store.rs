@@ -54,7 +54,12 @@ fn what_is_on_disk_is_not_the_value_and_is_for_nobody_else() {
 fn a_name_that_is_near_is_proposed() {
     let host = host();
     set(&host, "token", "x");
-    host.run(&["secret", "rm", "tokne"]).exits(1).stderr_is(str![]);
+    host.run(&["secret", "rm", "tokne"]).exits(1).stderr_is(str![[r#"
+error: there is no secret `tokne`
+ |
+ = help: did you mean `token`?
+
+"#]]);
 }
 
 #[test]
@@ -67,7 +72,12 @@ fn a_name_cannot_be_a_path() {
 
 #[test]
 fn an_empty_value_is_a_mistake() {
-    host().run_with_input(&["secret", "set", "token"], b"\n").exits(2).stderr_is(str![]);
+    host().run_with_input(&["secret", "set", "token"], b"\n").exits(2).stderr_is(str![[r#"
+error: the value of `token` is empty
+ |
+ = help: printf %s "$VALUE" | windlass secret set token
+
+"#]]);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use report::{Fault, Kind, Side, plural};
@@ -33,6 +33,9 @@ const MOST_DELETED: u64 = 1_000;
 
 /// How long a call waits for another process that writes; far longer than any write takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two attempts to open; making the file takes about as long.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// The format of the file, in SQLite's `user_version`.
 const FORMAT: i64 = 1;
@@ -123,7 +126,21 @@ impl Inner {
         Ok(value)
     }
 
+    /// Two connections that turn a new file to WAL at the same moment stand in each other's way, and
+    /// SQLite lets one of them fail at once rather than wait: it starts over.
     fn open(&self) -> Result<Connection, StateError> {
+        let until = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            match self.try_open() {
+                Err(StateError::Sqlite(error)) if is_busy(&error) && Instant::now() < until => {
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn try_open(&self) -> Result<Connection, StateError> {
         if let Some(parent) = self.path.parent() {
             fs_err::create_dir_all(parent)
                 .map_err(|source| StateError::Open { path: self.path.clone(), source })?;
@@ -358,6 +375,10 @@ fn invalid(message: &str) -> Fault {
     Fault::new(Kind::Invalid, message).code("invalid.state").side(Side::Plugin)
 }
 
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 impl From<StateError> for Fault {
     fn from(error: StateError) -> Self {
         let message = error.to_string();
@@ -378,11 +399,7 @@ impl From<StateError> for Fault {
                 .side(Side::Host)
                 .caused_by(source),
             StateError::Sqlite(ref source) => {
-                let busy = matches!(
-                    source.sqlite_error_code(),
-                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-                );
-                let kind = if busy { Kind::Transient } else { Kind::Failed };
+                let kind = if is_busy(source) { Kind::Transient } else { Kind::Failed };
                 Self::new(kind, message)
                     .code(format!("{kind}.state"))
                     .side(Side::Host)

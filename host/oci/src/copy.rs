@@ -132,10 +132,13 @@ pub async fn copy(
     let (digest, place) = (source.descriptor().digest, to.name());
     let pending = target.pending(&digest, options.force, &place)?;
     // Where no tag was to tell, the content itself is asked for.
-    let is_there = match options.tags.is_empty() || target.has_others(&digest) {
-        true => job.is_same_repository() || to.resolve(&Selector::Digest(digest)).await?.is_some(),
-        false => target.has(&digest),
-    };
+    // In the same repository everything is, but for an index that leaves some platforms out.
+    let is_in_place = job.is_same_repository() && options.platforms.is_empty();
+    let is_there = is_in_place
+        || match options.tags.is_empty() || target.has_others(&digest) {
+            true => to.resolve(&Selector::Digest(digest)).await?.is_some(),
+            false => target.has(&digest),
+        };
     if is_there && pending.is_empty() {
         let descriptor = source.descriptor();
         observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: false });

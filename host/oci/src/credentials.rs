@@ -5,6 +5,7 @@
 
 use futures::future::BoxFuture;
 use report::{Fault, Secret};
+use url::Url;
 
 use crate::{RegistryHost, RepositoryName};
 
@@ -12,12 +13,17 @@ use crate::{RegistryHost, RepositoryName};
 pub trait Credentials: Send + Sync {
     /// Asked at the first request that a registry refuses, and again when a token has expired.
     ///
+    /// `service` is the token service that the registry names, if it names one: names, passwords
+    /// and identity tokens are sent there, a bearer token to the registry itself. The registry
+    /// chooses it, so whoever knows where a secret may go has to check it.
+    ///
     /// # Errors
     /// A credential is configured and cannot be had; none at all is [`Credential::Anonymous`].
     fn credential<'a>(
         &'a self,
         registry: &'a RegistryHost,
         repository: &'a RepositoryName,
+        service: Option<&'a Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>>;
 }
 
@@ -48,6 +54,7 @@ impl Credentials for Anonymous {
         &'a self,
         _registry: &'a RegistryHost,
         _repository: &'a RepositoryName,
+        _service: Option<&'a Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
         Box::pin(async { Ok(Credential::Anonymous) })
     }

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use futures::future::BoxFuture;
 use report::{Fault, Kind, Secret};
 use serde::Deserialize;
+use url::Url;
 
 use crate::{Credential, Credentials, RegistryHost, RepositoryName};
 
@@ -170,6 +171,7 @@ impl Credentials for DockerConfig {
         &'a self,
         registry: &'a RegistryHost,
         repository: &'a RepositoryName,
+        _service: Option<&'a Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
         let found = self.find(registry, repository);
         Box::pin(async { found.map(|found| found.unwrap_or(Credential::Anonymous)) })

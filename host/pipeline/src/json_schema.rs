@@ -9,7 +9,7 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::schema::{ConcurrencySpec, HttpEntry, Pipeline, SCHEMA, SecretRef, SecretsSpec};
+use crate::schema::{HttpEntry, Pipeline, SCHEMA, SecretRef, SecretsSpec};
 
 /// What [`crate::unit::parse_duration`] reads.
 const DURATION: &str = "^\\s*([0-9]+\\s*d)?\\s*([0-9]+\\s*h)?\\s*([0-9]+\\s*m)?\\s*([0-9]+\\s*s)?\\s*([0-9]+\\s*ms)?\\s*$";
@@ -111,10 +111,6 @@ pub(crate) fn version(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn optional_duration(_: &mut SchemaGenerator) -> Schema {
     schema!({ "type": "string", "pattern": DURATION, "minLength": 2 })
-}
-
-pub(crate) fn optional_concurrency(generator: &mut SchemaGenerator) -> Schema {
-    text_or::<ConcurrencySpec>(generator)
 }
 
 pub(crate) fn optional_text_or_secret(generator: &mut SchemaGenerator) -> Schema {

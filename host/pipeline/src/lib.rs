@@ -49,8 +49,8 @@ pub use matrix::Matrix;
 pub use name::{NameError, StepId};
 pub use parse::parse;
 pub use plan::{
-    Concurrency, ConcurrencyPolicy, Given, InputText, Plan, PluginRef, RegistrySpec, Resolved,
-    Retry, RunFacts, Scope, SecretFrom, SecretRef, SecretSpec, Step, StepFacts, TextOrSecret,
+    Given, InputText, Plan, PluginRef, RegistrySpec, Resolved, Retry, RunFacts, Scope, SecretFrom,
+    SecretRef, SecretSpec, Step, StepFacts, TextOrSecret,
 };
 pub use planner::plan;
 pub use resolve::Preview;

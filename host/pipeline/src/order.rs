@@ -10,8 +10,29 @@ use report::Span;
 pub(crate) struct Edge {
     pub(crate) to: usize,
     pub(crate) span: Span,
-    /// Why, as a verb: `needs`, `refers to`, `comes after`.
-    pub(crate) how: &'static str,
+    pub(crate) why: Why,
+}
+
+/// Why one step comes after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// `needs` names it.
+    Needs,
+    /// A template speaks of it.
+    RefersTo,
+    /// It is the one before in the file, and nothing else is said.
+    Follows,
+}
+
+impl Why {
+    /// The verb between the two steps.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Self::Needs => "needs",
+            Self::RefersTo => "refers to",
+            Self::Follows => "comes after",
+        }
+    }
 }
 
 /// Steps by index, each after all that it needs, otherwise in the order of the file.
@@ -78,7 +99,7 @@ mod tests {
     use super::*;
 
     fn edges(needs: &[&[usize]]) -> Vec<Vec<Edge>> {
-        let edge = |&to: &usize| Edge { to, span: Span::default(), how: "needs" };
+        let edge = |&to: &usize| Edge { to, span: Span::default(), why: Why::Needs };
         needs.iter().map(|list| list.iter().map(edge).collect()).collect()
     }
 

@@ -10,17 +10,15 @@ use crate::at::{At, Entries};
 use crate::name::check_name;
 use crate::reader::{Item, Reader, Table, span};
 use crate::schema::{
-    ConcurrencyPolicy, ConcurrencySpec, Header, InputSpec, InputType, Pipeline, RegistryEntry,
-    SCHEMA, SecretEntry, SecretProvider, SecretRef, TextOrSecret,
+    Header, InputSpec, InputType, Pipeline, RegistryEntry, SCHEMA, SecretEntry, SecretProvider,
+    SecretRef, TextOrSecret,
 };
 use crate::{limits, problem};
 
 mod step;
 
 pub(crate) const FILE: &[&str] = &["schema", "pipeline", "inputs", "secrets", "registries", "step"];
-pub(crate) const PIPELINE: &[&str] =
-    &["name", "description", "timeout", "fail-fast", "concurrency"];
-pub(crate) const CONCURRENCY: &[&str] = &["group", "policy"];
+pub(crate) const PIPELINE: &[&str] = &["name", "description", "timeout", "fail-fast"];
 pub(crate) const INPUT: &[&str] =
     &["type", "default", "description", "required", "choices", "pattern"];
 pub(crate) const SECRET: &[&str] = &["from", "name", "path", "only-to"];
@@ -29,12 +27,6 @@ pub(crate) const SECRET_REF: &[&str] = &["secret"];
 
 #[cfg(test)]
 pub(crate) use step::{GRANT, HTTP, OCI, RETRY, SECRETS, STEP, WORKSPACE};
-
-const POLICIES: [(&str, ConcurrencyPolicy); 3] = [
-    ("wait", ConcurrencyPolicy::Wait),
-    ("cancel-running", ConcurrencyPolicy::CancelRunning),
-    ("refuse", ConcurrencyPolicy::Refuse),
-];
 
 const INPUT_TYPES: [(&str, InputType); 6] = [
     ("string", InputType::String),
@@ -140,19 +132,7 @@ fn read_header<'a>(reader: &'a Reader<'a>, table: &Table<'a>) -> Header {
         description: table.text("description"),
         timeout: table.duration("timeout"),
         fail_fast: table.boolean("fail-fast"),
-        concurrency: table.item("concurrency").and_then(|item| read_concurrency(reader, item)),
     }
-}
-
-fn read_concurrency<'a>(reader: &'a Reader<'a>, item: &'a Item<'a>) -> Option<ConcurrencySpec> {
-    if item.get_ref().is_table() {
-        let table = reader.open(item, "`concurrency`", CONCURRENCY)?;
-        let group = table.required_text("group", "group = \"deploy\"");
-        let policy = table.word("policy", &POLICIES).map(|policy| policy.value);
-        return Some(ConcurrencySpec { group, policy: policy.unwrap_or_default() });
-    }
-    let group = reader.text(item, "`concurrency`", "a group's name, or a table with `group`")?;
-    Some(ConcurrencySpec { group, policy: ConcurrencyPolicy::default() })
 }
 
 /// A table of things that have names of our kind.

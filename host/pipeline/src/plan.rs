@@ -15,7 +15,7 @@ use report::{Diagnostic, Kind, Source, Span};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use crate::schema::{ConcurrencyPolicy, SecretRef, TextOrSecret};
+pub use crate::schema::{SecretRef, TextOrSecret};
 
 use crate::check::Plugin;
 use crate::grant::GrantTemplate;
@@ -28,8 +28,6 @@ use crate::template::{Condition, Place, Template};
 pub struct Given {
     /// Values of inputs, by name.
     pub inputs: BTreeMap<String, InputText>,
-    /// Steps to run, with everything they need; empty means all.
-    pub only: Vec<String>,
 }
 
 /// The value of an input as text, and who gave it.
@@ -56,26 +54,14 @@ pub struct Plan {
     pub secrets: BTreeMap<String, SecretSpec>,
     /// How to reach registries, by host.
     pub registries: BTreeMap<String, RegistrySpec>,
-    /// The steps: each after all that it needs, otherwise in the order of the file.
+    /// The steps: each after all that it needs or follows, otherwise in the order of the file.
     pub steps: Vec<Step>,
     /// The longest that a run may take.
     pub timeout: Option<Duration>,
-    /// Which runs exclude each other.
-    pub concurrency: Option<Concurrency>,
-    /// Whether the first failed step cancels the others.
+    /// Whether the first failed step keeps the others from beginning.
     pub fail_fast: bool,
     /// What is probably not as meant.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// Which runs exclude each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Concurrency {
-    /// Runs of the same group exclude each other.
-    pub group: String,
-    /// What a run does that finds another one running.
-    pub policy: ConcurrencyPolicy,
 }
 
 /// Where a secret comes from and where it may go.
@@ -99,7 +85,7 @@ pub enum SecretFrom {
     },
     /// A file.
     File {
-        /// Its path, relative to the working directory.
+        /// Its path, relative to the pipeline file.
         path: String,
     },
     /// The local encrypted store.
@@ -120,7 +106,8 @@ pub struct RegistrySpec {
     pub token: Option<SecretRef>,
     /// Whether plain HTTP is allowed.
     pub insecure: bool,
-    /// A file of certificates (PEM) to trust besides the machine's own.
+    /// A file of certificates (PEM) to trust besides the machine's own; relative to the pipeline
+    /// file.
     pub ca: Option<String>,
     /// Where the file says so.
     pub span: Span,
@@ -137,8 +124,12 @@ pub struct Step {
     pub span: Span,
     /// The plugin, pinned.
     pub plugin: PluginRef,
-    /// The steps that come first: named by `needs`, or the one before, or referred to.
+    /// The steps that come first, and without which this one does not run: named by `needs`, or
+    /// referred to.
     pub needs: Vec<StepId>,
+    /// The step before it in the file, which it comes after without needing it: that one may be
+    /// skipped, but not fail.
+    pub follows: Option<StepId>,
     /// Whether to run at all.
     pub when: Option<Condition>,
     /// The combinations to run for.
@@ -149,7 +140,7 @@ pub struct Step {
     pub grant: GrantTemplate,
     /// Which failures are tried again.
     pub retry: Retry,
-    /// The longest that one attempt may take.
+    /// The longest that the step may take: all its attempts, and the pauses between them.
     pub timeout: Option<Duration>,
     /// Whether the run goes on, and succeeds, if this step fails.
     pub continue_on_error: bool,
@@ -231,7 +222,7 @@ pub struct RunFacts {
 /// What templates can see of a step that is done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepFacts {
-    /// How it ended: `succeeded`, `failed`, `denied`, `cancelled` or `skipped`.
+    /// How it ended: `succeeded`, `failed`, `denied`, `timed-out`, `cancelled` or `skipped`.
     pub outcome: String,
     /// Its outputs: an object.
     pub outputs: Value,

@@ -3,7 +3,7 @@
 mod step;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use report::{Diagnostic, Source, Span};
@@ -13,10 +13,10 @@ use crate::at::At;
 use crate::catalog::Catalog;
 use crate::check::Plugin;
 use crate::input::{self, Inputs};
-use crate::name::{StepId, means};
+use crate::name::StepId;
 use crate::order::{self, Edge};
 use crate::plan::{
-    Concurrency, Given, Plan, RegistrySpec, SecretFrom, SecretRef, SecretSpec, Step, TextOrSecret,
+    Given, Plan, RegistrySpec, SecretFrom, SecretRef, SecretSpec, Step, TextOrSecret,
 };
 use crate::problem;
 use crate::schema::{Pipeline, RegistryEntry, SecretEntry, SecretProvider};
@@ -49,7 +49,7 @@ pub fn plan(
         index: BTreeMap::new(),
         words: BTreeMap::new(),
     };
-    let plan = planner.plan(given);
+    let plan = planner.plan();
     let mut problems = planner.problems;
     match plan {
         Some(plan) if problems.is_empty() => Ok(plan),
@@ -81,25 +81,19 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn plan(&mut self, given: &Given) -> Option<Plan> {
+    fn plan(&mut self) -> Option<Plan> {
         let pipeline = self.pipeline;
         if pipeline.step.is_empty() {
             self.report(problem::no_steps(self.source));
         }
         let secrets = self.secrets();
         let registries = self.registries();
-        let concurrency = self.concurrency();
         self.number_steps()?;
         let (steps, edges): (Vec<_>, Vec<_>) =
             (0..pipeline.step.len()).map(|index| self.step(index)).unzip();
         let order = self.order(&edges)?;
-        let only = self.only(given, &edges);
         let mut steps: Vec<Option<Step>> = steps;
-        let steps = order
-            .into_iter()
-            .filter(|index| only.as_ref().is_none_or(|only| only.contains(index)))
-            .filter_map(|index| steps.get_mut(index)?.take())
-            .collect();
+        let steps = order.into_iter().filter_map(|index| steps.get_mut(index)?.take()).collect();
         let header = &pipeline.pipeline;
         self.warnings.sort_by_key(Diagnostic::offset);
         Some(Plan {
@@ -111,7 +105,6 @@ impl<'a> Planner<'a> {
             registries,
             steps,
             timeout: header.timeout.as_ref().map(|timeout| timeout.value),
-            concurrency,
             fail_fast: header.fail_fast.as_ref().is_none_or(|flag| flag.value),
             warnings: std::mem::take(&mut self.warnings),
         })
@@ -147,41 +140,12 @@ impl<'a> Planner<'a> {
             let path: Vec<(String, Span, &'static str)> = cycle
                 .into_iter()
                 .filter_map(|(step, edge)| {
-                    Some((self.ids.get(step)?.to_string(), edge.span, edge.how))
+                    Some((self.ids.get(step)?.to_string(), edge.span, edge.why.verb()))
                 })
                 .collect();
             self.report(problem::cycle(self.source, &path));
         }
         None
-    }
-
-    /// The steps that `--only` names, with all that they need; nothing if it names none.
-    fn only(&mut self, given: &Given, edges: &[Vec<Edge>]) -> Option<BTreeSet<usize>> {
-        if given.only.is_empty() {
-            return None;
-        }
-        let mut wanted = Vec::new();
-        for name in &given.only {
-            let found = self.index.iter().find(|(id, _)| means(name, id)).map(|(_, &index)| index);
-            if found.is_none() {
-                let known: Vec<&str> = self.ids.iter().map(StepId::as_str).collect();
-                self.problems.push(problem::unknown_only(name, &known));
-            }
-            wanted.extend(found);
-        }
-        let mut only = BTreeSet::new();
-        while let Some(index) = wanted.pop() {
-            if only.insert(index) {
-                wanted.extend(edges.get(index).into_iter().flatten().map(|edge| edge.to));
-            }
-        }
-        Some(only)
-    }
-
-    fn concurrency(&mut self) -> Option<Concurrency> {
-        let spec = self.pipeline.pipeline.concurrency.as_ref()?;
-        let group = self.group(&spec.group)?;
-        Some(Concurrency { group, policy: spec.policy })
     }
 
     /// The name of a group: text, known before anything runs.

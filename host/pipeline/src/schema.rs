@@ -53,36 +53,8 @@ pub struct Header {
     /// The longest that a run may take, such as `"1h"`.
     #[schemars(schema_with = "crate::json_schema::optional_duration", default)]
     pub timeout: Option<At<Duration>>,
-    /// Whether the first failed step cancels the others; true by default.
+    /// Whether the first failed step keeps the others from beginning; true by default.
     pub fail_fast: Option<At<bool>>,
-    /// Runs of one group exclude each other.
-    #[schemars(schema_with = "crate::json_schema::optional_concurrency", default)]
-    pub concurrency: Option<ConcurrencySpec>,
-}
-
-/// Which runs exclude each other.
-#[derive(Clone, Debug, JsonSchema)]
-#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ConcurrencySpec {
-    /// Runs of the same group exclude each other; a template over inputs.
-    pub group: At<String>,
-    /// What a run does that finds another one running; `wait` by default.
-    #[schemars(default)]
-    pub policy: ConcurrencyPolicy,
-}
-
-/// What a run does that finds another of its group running.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, serde::Serialize)]
-#[schemars(rename_all = "kebab-case")]
-#[serde(rename_all = "kebab-case")]
-pub enum ConcurrencyPolicy {
-    /// Waits until the other one is done.
-    #[default]
-    Wait,
-    /// Cancels the other one.
-    CancelRunning,
-    /// Ends at once.
-    Refuse,
 }
 
 /// One value given from outside.
@@ -134,7 +106,7 @@ pub struct SecretEntry {
     /// The environment variable, or the name in the store; in the store, the secret's own name by
     /// default.
     pub name: Option<At<String>>,
-    /// The file, relative to the working directory.
+    /// The file, relative to the pipeline file.
     pub path: Option<At<String>>,
     /// The hosts that it may be sent to; without any, wherever a grant allows it.
     #[schemars(default)]
@@ -166,7 +138,8 @@ pub struct RegistryEntry {
     pub token: Option<At<SecretRef>>,
     /// Whether plain HTTP is allowed.
     pub insecure: Option<At<bool>>,
-    /// A file of certificates (PEM) to trust for this registry besides the machine's own.
+    /// A file of certificates (PEM) to trust for this registry besides the machine's own; relative
+    /// to the pipeline file.
     pub ca: Option<At<String>>,
 }
 
@@ -203,7 +176,9 @@ pub struct StepEntry {
     /// The plugin's inputs; strings may be templates.
     #[schemars(schema_with = "crate::json_schema::any_object", default)]
     pub with: Option<At<Tree>>,
-    /// Steps that come first. Absent: the step before this one in the file; `[]`: none.
+    /// Steps that come first, and without which this one is skipped; a step that a template refers
+    /// to is one of them. Absent: the step comes after the one before it in the file, which may be
+    /// skipped but not fail; `[]`: none.
     pub needs: Option<At<Vec<At<String>>>>,
     /// An expression; the step is skipped if it is false.
     pub when: Option<At<String>>,
@@ -212,7 +187,8 @@ pub struct StepEntry {
     pub matrix: Option<At<MatrixSpec>>,
     /// Which failures are tried again, and how often.
     pub retry: Option<RetrySpec>,
-    /// The longest that one attempt may take, such as `"10m"`.
+    /// The longest that the step may take, all attempts and the pauses between them, such as
+    /// `"10m"`.
     #[schemars(schema_with = "crate::json_schema::optional_duration", default)]
     pub timeout: Option<At<Duration>>,
     /// Whether the run goes on, and succeeds, if this step fails.

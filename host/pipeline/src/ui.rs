@@ -2,7 +2,7 @@
 //!
 //! `x.toml` stands beside `x.err` (everything that is said, as on a terminal without colours), or
 //! beside `x.plan.json`, or beside both if there are warnings. A line `#~ input name=value` gives an
-//! input, `#~ only step` a step, and `#~ repeat 9 line %` stands for so many numbered lines.
+//! input, and `#~ repeat 9 line %` stands for so many numbered lines.
 //! `SNAPSHOTS=overwrite` writes what is said now.
 
 use std::collections::BTreeSet;
@@ -39,7 +39,6 @@ fn given(text: &str) -> Given {
                 let input = InputText { text: text.to_owned(), origin: format!("--input {pair}") };
                 given.inputs.insert(name.to_owned(), input);
             }
-            Some(("only", step)) => given.only.push(step.to_owned()),
             Some(("repeat", _)) => {}
             _ => panic!("unknown directive `{line}`"),
         }

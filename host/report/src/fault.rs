@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a step, or an operation of a person's, did not succeed.
 ///
 /// Wording follows [`crate::Diagnostic`]. Each cause adds one fact and repeats none; the outermost
-/// comes first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// comes first. What a later version has written can be read: it may know more kinds and sides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fault {
     /// What code branches on; decides the exit code.
@@ -16,12 +16,14 @@ pub struct Fault {
     /// Whose fault it is.
     pub side: Side,
     /// Whether trying again may help; decided where the fact is known, never from text.
+    #[serde(default)]
     pub retry: bool,
     /// The open code, `area.name`, that plugins and people branch on: `oci.manifest-unknown`.
     pub code: String,
     /// One clause, lower case, no final stop.
     pub message: String,
     /// From the outside in.
+    #[serde(default)]
     pub causes: Vec<String>,
     /// What to type next.
     pub help: Option<String>,
@@ -205,8 +207,75 @@ impl Kind {
     }
 }
 
+impl<'de> Deserialize<'de> for Kind {
+    /// A word that this version does not know was written by a later one: the step did fail.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        Ok(Self::parse(&word).unwrap_or(Self::Failed))
+    }
+}
+
+impl<'de> Deserialize<'de> for Side {
+    /// As a [`Kind`] is read: whoever a later version blames, it is something of the host's making.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(match String::deserialize(from)?.as_str() {
+            "plugin" => Self::Plugin,
+            "remote" => Self::Remote,
+            "user" => Self::User,
+            _ => Self::Host,
+        })
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_speaks_of_the_kind_in_its_first_or_last_word() {
+        assert_eq!(Kind::of_code("denied.http"), Kind::Denied);
+        assert_eq!(Kind::of_code("oci.not-found"), Kind::NotFound);
+        assert_eq!(Kind::of_code("azure.quota"), Kind::Failed);
+        assert_eq!(Kind::of_code("timeout"), Kind::Timeout);
+        assert_eq!(Kind::of_code(""), Kind::Failed);
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_word() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(Kind::parse("Denied"), None);
+    }
+
+    #[test]
+    fn causes_that_repeat_the_one_before_are_left_out() {
+        #[derive(Debug)]
+        struct Outer(std::io::Error);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "reading failed: {}", self.0)
+            }
+        }
+        impl std::error::Error for Outer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let error = Outer(std::io::Error::other("disk on fire"));
+        let fault = Fault::new(Kind::Failed, "no luck").caused_by(&error);
+        assert_eq!(fault.to_string(), "no luck: reading failed: disk on fire");
+    }
+
+    #[test]
+    fn only_passing_trouble_is_retried_by_itself() {
+        let retried = Kind::ALL.into_iter().filter(|&kind| Fault::new(kind, "x").retry);
+        assert_eq!(retried.collect::<Vec<_>>(), [Kind::Transient]);
     }
 }

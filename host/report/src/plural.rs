@@ -24,3 +24,17 @@ fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>, word: &str) -> String
         [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_counts_read_as_sentences() {
+        assert_eq!(plural(1, "step"), "1 step");
+        assert_eq!(plural(0, "step"), "0 steps");
+        assert_eq!(or_list(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(and_list(["a"]), "`a`");
+        assert_eq!(and_list::<&str>([]), "nothing");
+    }
+}

@@ -74,7 +74,7 @@ fn render(
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    renderer.render(&[group]).to_string()
+    renderer.render(&[group])
 }
 
 /// A span that lies in `text` and on character boundaries, whatever the caller computed.

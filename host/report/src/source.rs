@@ -80,3 +80,23 @@ pub struct Position {
     /// Column in characters, from 1.
     pub column: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_and_never_leave_the_text() {
+        let source = Source::new("p.toml", "a\nöü = 1\n");
+        let at = |offset| {
+            let Position { line, column } = source.position(offset);
+            (line, column)
+        };
+        assert_eq!(at(0), (1, 1));
+        assert_eq!(at(2), (2, 1));
+        assert_eq!(at(3), (2, 1)); // within `ö`
+        assert_eq!(at(6), (2, 3));
+        assert_eq!(at(9000), (3, 1));
+        assert_eq!(source.locate(Span::new(6, 7)), "p.toml:2:3");
+    }
+}

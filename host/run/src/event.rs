@@ -16,7 +16,7 @@ use report::{Fault, Kind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{Outcome, Status, Timestamp, wire};
+use crate::{Outcome, Status, Timestamp};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,6 @@ pub enum EventKind {
         /// How many there may be.
         attempts: u32,
         /// Why it failed.
-        #[serde(deserialize_with = "wire::some_fault")]
         fault: Fault,
         /// How long until the next.
         pause_ms: u64,
@@ -164,7 +163,7 @@ pub enum EventKind {
         /// How it ended.
         outcome: Outcome,
         /// What decides the exit code.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::kind")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         exit: Option<Kind>,
     },
     /// Something that a later version says and this one does not know.
@@ -194,7 +193,7 @@ pub struct StepFinished {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::fault")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
     /// Whether the run goes on as if it had succeeded (`continue-on-error`).
     #[serde(default, skip_serializing_if = "is_false")]

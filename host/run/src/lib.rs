@@ -29,7 +29,6 @@ mod steps;
 mod stop;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 pub use attempt::Jitter;
 pub use call::{StepCall, StepRunner};

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Event, EventKind, Instance, Level, Outcome, StopReason, Timestamp,
     event::{LedgerLine, StepFinished, StepOutline},
-    wire,
 };
 
 /// The version of the record. A field more does not change it; a meaning that changes does.
@@ -40,7 +39,7 @@ pub struct RunRecord {
     /// How it ended; `None` if the account breaks off before that.
     pub outcome: Option<Outcome>,
     /// What decided the exit code.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::kind")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Kind>,
     /// The steps that took part, in plan order.
     pub steps: Vec<StepRecord>,
@@ -67,7 +66,7 @@ pub struct InstanceRecord {
     /// How it ended; `None` if the account breaks off before that.
     pub end: Option<StepFinished>,
     /// The faults of the attempts before the last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "faults")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<Fault>,
     /// How many warnings it logged.
     pub warnings: u64,
@@ -272,11 +271,4 @@ impl Fold {
         };
         instances.get_mut(place)
     }
-}
-
-fn faults<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Fault>, D::Error> {
-    #[derive(Deserialize)]
-    struct One(#[serde(deserialize_with = "wire::some_fault")] Fault);
-
-    Ok(Vec::<One>::deserialize(from)?.into_iter().map(|One(fault)| fault).collect())
 }

@@ -1,25 +1,27 @@
-//! Which step is next: counters of unsettled needs and a queue of what is ready. Pure.
+//! Which step is next: counters of steps that have not settled and a queue of what is ready. Pure.
 //!
-//! A step becomes ready in the moment in which the last of its needs settles; nothing is ever
-//! searched for, and a step that waits costs nothing. Ready steps come in plan order.
+//! A step becomes ready in the moment in which the last of those that it comes after settles; nothing
+//! is ever searched for, and a step that waits costs nothing. Ready steps come in plan order.
 //!
-//! What a need means for who needs it, as GitHub Actions has it between jobs:
+//! What an earlier step means for a later one. Needs are as GitHub Actions has them between jobs; a
+//! step that says nothing of needs only follows the one before it in the file:
 //!
-//! | the need                                    | who needs it                  |
-//! |---------------------------------------------|-------------------------------|
-//! | succeeded, or failed and is tolerated       | runs                          |
-//! | skipped (its `when` said no, empty matrix)  | is skipped, and says so       |
-//! | failed, or kept from running by a failure   | is skipped, and says so       |
+//! | the earlier step                            | who needs it            | who follows it          |
+//! |---------------------------------------------|-------------------------|-------------------------|
+//! | succeeded, or failed and is tolerated       | runs                    | runs                    |
+//! | skipped (`when` said no, empty matrix, or   | is skipped, and says so | runs                    |
+//! | what it needs was skipped)                  |                         |                         |
+//! | failed, or kept from running by a failure   | is skipped, and says so | is skipped, and says so |
 //!
-//! A step with `always` runs in all three cases. A step that names no needs needs the one before it in
-//! the file, and is skipped with it: `needs = []`, or the needs that it really has, keep it apart.
+//! A step with `always` runs in all cases. What a failure keeps from running keeps from running
+//! what comes after it: a failure goes on to the end of the chain, or to a step that always runs.
 
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
 };
 
-/// What became of a step, as far as it matters to those who need it; graver is greater.
+/// What became of a step, as far as it matters to those that come after; graver is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Settled {
     /// It succeeded, or its failure is tolerated.
@@ -30,10 +32,37 @@ pub(crate) enum Settled {
     Blocked,
 }
 
-/// The need that keeps a step from running; of several the gravest, and of those the first to settle.
+/// A step that has to settle before another begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Its place in the plan.
+    pub(crate) step: usize,
+    pub(crate) tie: Tie,
+}
+
+/// What ties a step to an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tie {
+    /// It cannot do without.
+    Needs,
+    /// It only comes after.
+    Follows,
+}
+
+impl Tie {
+    /// What the later step makes of how the earlier one settled.
+    fn carries(self, settled: Settled) -> Settled {
+        match (self, settled) {
+            (Self::Follows, Settled::Skipped) => Settled::Through,
+            (Self::Needs | Self::Follows, settled) => settled,
+        }
+    }
+}
+
+/// What keeps a step from running; of several the gravest, and of those the first to settle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Obstacle {
-    pub(crate) need: usize,
+    pub(crate) need: Need,
     pub(crate) settled: Settled,
 }
 
@@ -48,15 +77,15 @@ pub(crate) struct Schedule {
 struct Node {
     /// How many needs have not settled.
     waiting: usize,
-    /// Who needs this step.
-    dependants: Vec<usize>,
+    /// Which steps come after this one, and by what tie.
+    dependants: Vec<(usize, Tie)>,
     obstacle: Option<Obstacle>,
 }
 
 impl Schedule {
     /// The schedule of steps with these needs; `None` for a step that does not take part. A need that
     /// takes no part is satisfied.
-    pub(crate) fn new(needs: &[Option<Vec<usize>>]) -> Self {
+    pub(crate) fn new(needs: &[Option<Vec<Need>>]) -> Self {
         let mut schedule =
             Self { nodes: Vec::with_capacity(needs.len()), ready: BinaryHeap::new() };
         schedule.nodes.resize_with(needs.len(), Node::default);
@@ -64,9 +93,9 @@ impl Schedule {
             let Some(of_step) = needs_of_step else { continue };
             let mut waiting = 0;
             for need in of_step {
-                let takes_part = needs.get(*need).is_some_and(Option::is_some);
-                if let (true, Some(node)) = (takes_part, schedule.nodes.get_mut(*need)) {
-                    node.dependants.push(step);
+                let takes_part = needs.get(need.step).is_some_and(Option::is_some);
+                if let (true, Some(node)) = (takes_part, schedule.nodes.get_mut(need.step)) {
+                    node.dependants.push((step, need.tie));
                     waiting += 1;
                 }
             }
@@ -94,11 +123,12 @@ impl Schedule {
     /// `step` is over; called once for each step that [`Schedule::next`] gave.
     pub(crate) fn settle(&mut self, step: usize, settled: Settled) {
         let dependants = self.nodes.get_mut(step).map(|node| std::mem::take(&mut node.dependants));
-        for dependant in dependants.into_iter().flatten() {
+        for (dependant, tie) in dependants.into_iter().flatten() {
             let Some(node) = self.nodes.get_mut(dependant) else { continue };
             let gravest = node.obstacle.map_or(Settled::Through, |obstacle| obstacle.settled);
-            if settled > gravest {
-                node.obstacle = Some(Obstacle { need: step, settled });
+            let carried = tie.carries(settled);
+            if carried > gravest {
+                node.obstacle = Some(Obstacle { need: Need { step, tie }, settled: carried });
             }
             node.waiting -= 1;
             if node.waiting == 0 {
@@ -150,8 +180,13 @@ impl<T> Groups<T> {
 mod tests {
     use super::*;
 
+    fn tied(needs: &[&[usize]], tie: Tie) -> Schedule {
+        let needs_of = |of: &&[usize]| Some(of.iter().map(|&step| Need { step, tie }).collect());
+        Schedule::new(&needs.iter().map(needs_of).collect::<Vec<_>>())
+    }
+
     fn schedule(needs: &[&[usize]]) -> Schedule {
-        Schedule::new(&needs.iter().map(|of| Some(of.to_vec())).collect::<Vec<_>>())
+        tied(needs, Tie::Needs)
     }
 
     fn drain(schedule: &mut Schedule) -> Vec<(usize, Option<Settled>)> {
@@ -178,12 +213,26 @@ mod tests {
         drain(&mut join);
         join.settle(0, Settled::Skipped);
         join.settle(1, Settled::Blocked);
-        assert_eq!(join.next(), Some((2, Some(Obstacle { need: 1, settled: Settled::Blocked }))));
+        let need = Need { step: 1, tie: Tie::Needs };
+        assert_eq!(join.next(), Some((2, Some(Obstacle { need, settled: Settled::Blocked }))));
+    }
+
+    #[test]
+    fn who_only_follows_is_kept_back_by_a_failure_and_not_by_a_skipped_step() {
+        let seen = |settled: Settled| {
+            let mut pair = tied(&[&[], &[0]], Tie::Follows);
+            drain(&mut pair);
+            pair.settle(0, settled);
+            drain(&mut pair)
+        };
+        assert_eq!(seen(Settled::Through), [(1, None)]);
+        assert_eq!(seen(Settled::Skipped), [(1, None)]);
+        assert_eq!(seen(Settled::Blocked), [(1, Some(Settled::Blocked))]);
     }
 
     #[test]
     fn a_need_that_takes_no_part_is_satisfied() {
-        let mut only = Schedule::new(&[None, Some(vec![0])]);
+        let mut only = Schedule::new(&[None, Some(vec![Need { step: 0, tie: Tie::Needs }])]);
         assert_eq!(drain(&mut only), [(1, None)]);
     }
 

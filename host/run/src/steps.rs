@@ -17,7 +17,7 @@ use crate::{
     Instance, Options, Outcome, StepOutcome, Timestamp,
     event::StepFinished,
     instance,
-    schedule::{Groups, Obstacle, Schedule, Settled},
+    schedule::{Groups, Need, Obstacle, Schedule, Settled, Tie},
     stop::{Limits, Stopping},
 };
 
@@ -84,11 +84,16 @@ impl<'a> Steps<'a> {
         let only = options.only.as_ref();
         let places: HashMap<&StepId, usize> =
             plan.steps.iter().map(|step| &step.id).zip(0..).collect();
-        let needs = |step: &Step| -> Vec<usize> {
-            step.needs.iter().filter_map(|need| places.get(need)).copied().collect()
+        let needs = |step: &Step| -> Vec<Need> {
+            let needs = step.needs.iter().map(|id| (id, Tie::Needs));
+            let follows = step.follows.iter().map(|id| (id, Tie::Follows));
+            needs
+                .chain(follows)
+                .filter_map(|(id, tie)| Some(Need { step: *places.get(id)?, tie }))
+                .collect()
         };
         let takes_part = |step: &Step| only.is_none_or(|only| step.id == *only);
-        let needs: Vec<Option<Vec<usize>>> =
+        let needs: Vec<Option<Vec<Need>>> =
             plan.steps.iter().map(|step| takes_part(step).then(|| needs(step))).collect();
         let mut states = Vec::new();
         states.resize_with(plan.steps.len(), State::default);
@@ -315,13 +320,18 @@ impl<'a> Steps<'a> {
     }
 
     fn obstacle_reason(&self, obstacle: Obstacle) -> String {
-        let need = &self.step(obstacle.need).id;
-        let outcome = self.scope.steps.get(need).map_or("failed", |facts| facts.outcome.as_str());
-        let verb = match outcome {
-            "skipped" | "cancelled" | "denied" => "was ",
-            _ => "",
+        let need = &self.step(obstacle.need.step).id;
+        let tie = match obstacle.need.tie {
+            Tie::Needs => "needs",
+            Tie::Follows => "comes after",
         };
-        format!("it needs `{need}`, which {verb}{}", outcome.replace('-', " "))
+        let outcome = self.scope.steps.get(need).map_or("failed", |facts| facts.outcome.as_str());
+        let fate = match (outcome, obstacle.settled) {
+            ("skipped", Settled::Blocked) => "a failure kept from running".to_owned(),
+            ("skipped" | "cancelled" | "denied", _) => format!("was {outcome}"),
+            _ => outcome.replace('-', " "),
+        };
+        format!("it {tie} `{need}`, which {fate}")
     }
 
     /// Why `step` cannot run alone, if it cannot: templates would take what is left out for null.

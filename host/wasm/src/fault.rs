@@ -87,12 +87,13 @@ fn is_spoken(import: &str) -> bool {
 pub(crate) fn broken(error: &wasmtime::Error, last_words: &str) -> Fault {
     let text = format!("{:#}", error.root_cause());
     let fault = |what: &str| Fault::new(Kind::Trap, what).side(Side::Plugin);
-    let mut fault = if let Some(trap) = error.downcast_ref::<Trap>() {
-        match trap {
-            Trap::StackOverflow => fault("the plugin ran out of stack").code("trap.stack"),
-            Trap::UnreachableCodeReached => fault("the plugin broke down").code("trap.unreachable"),
-            _ => fault("the plugin broke down").code("trap").cause(trap),
-        }
+    let trap = error.downcast_ref::<Trap>();
+    let mut fault = if trap == Some(&Trap::StackOverflow) {
+        fault("the plugin ran out of stack").code("trap.stack")
+    } else if trap == Some(&Trap::UnreachableCodeReached) {
+        fault("the plugin broke down").code("trap.unreachable")
+    } else if let Some(trap) = trap {
+        fault("the plugin broke down").code("trap").cause(trap)
     } else if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         fault("the plugin ended itself instead of answering")
             .code("trap.exit")

@@ -8,13 +8,12 @@ use snapbox::Redactions;
 
 /// What stands for it, and what it looks like.
 const PATTERNS: [(&str, &str); 6] = [
-    // Run ids begin with a digit, which no word behind "run" does.
-    ("[RUN]", r"\brun (?<redacted>[0-9][0-9A-Za-z-]{7,39})\b"),
+    ("[RUN]", r"\brun (?<redacted>[0-9a-hjkmnp-tv-z]{8}) of "),
     ("[TIME]", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"),
     ("[TOOK]", r"\b[0-9]+ min [0-9]{2} s\b"),
     ("[TOOK]", r"\b[0-9]+(\.[0-9]+)? (ms|s)\b"),
     ("[PORT]", r"(127\.0\.0\.1|localhost|\[::1\]):(?<redacted>[0-9]{2,5})\b"),
-    ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})"),
+    ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{12,128})"),
 ];
 
 static OF_EVERY_RUN: LazyLock<Redactions> = LazyLock::new(|| {

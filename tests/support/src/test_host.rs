@@ -157,6 +157,17 @@ impl TestHost {
         Running::start(command, b"")
     }
 
+    /// Runs another program in this world; its last argument is the path of the binary.
+    ///
+    /// # Panics
+    /// As [`Self::run`].
+    pub fn run_beside(&self, arguments: &[&str]) -> Output {
+        let (program, rest) = arguments.split_first().expect("a command has a first word");
+        let mut command = self.command(Path::new(program));
+        command.args(rest).arg(&self.binary);
+        self.finish(Running::start(command, b""), arguments)
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).env_clear().envs(&self.environment);

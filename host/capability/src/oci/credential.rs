@@ -6,7 +6,7 @@ use ::oci::{Credential, Credentials, DockerConfig, RegistryHost, RepositoryName}
 use futures::future::BoxFuture;
 use report::{Fault, Kind, Mask, Side};
 use tokio::sync::OnceCell;
-use url::Host;
+use url::{Host, Url};
 
 use crate::secrets::{SecretHandle, Secrets};
 
@@ -51,10 +51,11 @@ impl Credentials for RegistryCredentials {
         &'a self,
         registry: &'a RegistryHost,
         repository: &'a RepositoryName,
+        service: Option<&'a Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
         Box::pin(async move {
             if let Some(settings) = self.registries.get(registry)
-                && let Some(credential) = self.configured(registry, settings).await?
+                && let Some(credential) = self.configured(registry, settings, service).await?
             {
                 return Ok(credential);
             }
@@ -75,16 +76,17 @@ impl RegistryCredentials {
         &self,
         registry: &RegistryHost,
         settings: &RegistrySettings,
+        service: Option<&Url>,
     ) -> Result<Option<Credential>, Fault> {
         if let Some(token) = &settings.token {
-            let token = self.secret_for(registry, token).await?;
+            let token = self.secret_for(registry, None, token).await?;
             return Ok(Some(Credential::Bearer(token.value().clone())));
         }
         let username = match &settings.username {
             None => return Ok(None),
             Some(TextOrSecret::Text(text)) => text.clone(),
             Some(TextOrSecret::Secret(name)) => {
-                let handle = self.secret_for(registry, name).await?;
+                let handle = self.secret_for(registry, service, name).await?;
                 handle.value().expose_text().map(str::to_owned).ok_or_else(|| {
                     Fault::new(Kind::Invalid, format!("the user `{name}` is no UTF-8 text"))
                         .code("invalid.secrets")
@@ -97,13 +99,25 @@ impl RegistryCredentials {
                 .code("invalid.oci")
                 .help("add `password = { secret = \"…\" }` beside `username`"));
         };
-        let password = self.secret_for(registry, password).await?.value().clone();
+        let password = self.secret_for(registry, service, password).await?.value().clone();
         Ok(Some(Credential::Basic { username, password }))
     }
 
-    /// The secret `name`, if its `only-to` names the registry.
-    async fn secret_for(&self, registry: &RegistryHost, name: &str) -> Result<SecretHandle, Fault> {
+    /// The secret `name`, if its `only-to` names where it will be sent: the token service that the
+    /// registry has named, else the registry.
+    async fn secret_for(
+        &self,
+        registry: &RegistryHost,
+        service: Option<&Url>,
+        name: &str,
+    ) -> Result<SecretHandle, Fault> {
         let handle = self.secrets.resolve(name).await?;
+        if let Some(service) = service {
+            let host = service.host().unwrap_or(Host::Domain(""));
+            let port = service.port_or_known_default().unwrap_or(HTTPS_PORT);
+            handle.may_go_to(&host, port)?;
+            return Ok(handle);
+        }
         let may_go = |text: &str| {
             let (host, port) = split(text);
             handle.may_go_to(&Host::parse(host).as_ref().map_or(Host::Domain(host), borrow), port)

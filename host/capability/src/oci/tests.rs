@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     os::unix::fs::symlink,
     sync::{Arc, Mutex},
@@ -15,7 +16,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::*;
+use super::{credential::RegistryCredentials, *};
 use crate::{
     GrantText, Granted,
     recorder::{TestRun, TestRunBuilder},
@@ -398,6 +399,30 @@ async fn a_password_goes_to_no_registry_outside_its_only_to() {
     let fault = repository.resolve("1").await.unwrap_err();
     assert_eq!(fault.code, "denied.secrets", "{fault}");
     assert!(registry.seen.lock().unwrap().is_empty(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_password_goes_to_no_token_service_outside_its_only_to() {
+    let run =
+        TestRunBuilder::default().secret("pwd", VALUE, &["docker.io", "auth.docker.io"]).build();
+    let registry: ::oci::RegistryHost = "docker.io".parse().unwrap();
+    let repository: ::oci::RepositoryName = "library/alpine".parse().unwrap();
+    let credentials = RegistryCredentials {
+        registries: BTreeMap::from([(registry.clone(), settings("pwd"))]),
+        docker_configs: Vec::new(),
+        secrets: run.backends.secrets.clone(),
+        docker: tokio::sync::OnceCell::new(),
+    };
+    let for_service = async |url: &str| {
+        let url = url::Url::parse(url).unwrap();
+        let found =
+            ::oci::Credentials::credential(&credentials, &registry, &repository, Some(&url));
+        found.await.map(|_| ()).map_err(|fault| fault.code)
+    };
+    assert_eq!(for_service("https://auth.docker.io/token").await, Ok(()));
+    // The registry names its token service, and could name anybody's.
+    let denied = for_service("https://auth.docker.io.evil.example/token").await;
+    assert_eq!(denied, Err("denied.secrets".to_owned()));
 }
 
 #[tokio::test]

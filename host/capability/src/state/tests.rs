@@ -165,6 +165,28 @@ async fn of_many_who_write_at_once_one_wins_each_round() {
     }
 }
 
+#[test]
+fn of_many_who_open_a_new_file_at_once_nobody_fails() {
+    // Each round is a new file: the race is in making it.
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let (file, start) = (StateFile::new(&path), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let key = writer.to_string();
+                    let work =
+                        move |tx: &Transaction<'_>| put(tx, "s", &key, b"", Expected::Absent);
+                    file.0.transact(TransactionBehavior::Immediate, work).unwrap();
+                });
+            }
+        });
+    }
+}
+
 #[tokio::test]
 async fn without_the_grant_nothing_is_opened() {
     let run = TestRun::new();

@@ -48,6 +48,11 @@ async fn an_image_costs_as_few_requests_as_can_be() {
     assert_eq!(source.log.count(), "GET 1");
     assert_eq!(target.log.count(), "HEAD 1, POST 6, PUT 1");
 
+    // Another tag in the same repository is one manifest, whatever lies below it.
+    let copied = copy(&to, &Selector::Tag(tag("v1")), &to, &to_tag("v3"), &()).await.unwrap();
+    assert_eq!((copied.sent, copied.skipped), (1, 0));
+    assert_eq!(target.log.count(), "GET 1, HEAD 1, PUT 1");
+
     let mirror = target.repository("another/name");
     let copied = copy_tag(&target.repository("bench/image"), &mirror, "v1").await.unwrap();
     assert_eq!((copied.sent, copied.mounted), (1, 6));

@@ -124,9 +124,13 @@ impl Shared {
                 return Ok(Some(known.header.clone()));
             }
         }
+        let service = match &challenge {
+            Challenge::Bearer { realm, .. } => Some(realm_url(host, realm)?),
+            Challenge::Basic => None,
+        };
         let credential = self
             .credentials
-            .credential(&host.registry, &scope.repository)
+            .credential(&host.registry, &scope.repository, service.as_ref())
             .await
             .map_err(Error::from)?;
         let fresh = match (&challenge, credential) {

@@ -213,6 +213,7 @@ impl Credentials for Known {
         &'a self,
         _registry: &'a RegistryHost,
         _repository: &'a RepositoryName,
+        _service: Option<&'a url::Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
         Box::pin(async { Ok(self.0.clone()) })
     }

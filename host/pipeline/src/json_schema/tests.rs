@@ -29,7 +29,6 @@ fn the_schema_has_the_keys_that_are_read() {
     for (pointer, read) in [
         ("", parse::FILE),
         ("/$defs/Header", parse::PIPELINE),
-        ("/$defs/ConcurrencySpec", parse::CONCURRENCY),
         ("/$defs/InputSpec", parse::INPUT),
         ("/$defs/SecretEntry", parse::SECRET),
         ("/$defs/RegistryEntry", parse::REGISTRY),

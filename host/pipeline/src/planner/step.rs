@@ -10,7 +10,8 @@ use crate::catalog::CatalogError;
 use crate::check::Plugin;
 use crate::grant::{Grant, GrantTemplate, WrittenGrant};
 use crate::matrix::{self, Form, Matrix, MatrixError};
-use crate::order::Edge;
+use crate::name::StepId;
+use crate::order::{Edge, Why};
 use crate::plan::{PluginRef, Retry, Step};
 use crate::problem;
 use crate::schema::{GrantSpec, MatrixSpec, StepEntry, Tree};
@@ -101,12 +102,7 @@ impl<'a> Planner<'a> {
         if entry.grant.is_none() && with.is_known() {
             self.requested_secrets(entry, &plugin, &grant, &with);
         }
-        let mut needs = Vec::new();
-        for need in found.edges.iter().filter_map(|edge| self.ids.get(edge.to)) {
-            if !needs.contains(need) {
-                needs.push(need.clone());
-            }
-        }
+        let (needs, follows) = self.predecessors(&found.edges);
         let flag = |flag: &Option<At<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
         let span = entry.with.as_ref().map_or(entry.uses.span, |with| with.span);
         let step = Step {
@@ -115,6 +111,7 @@ impl<'a> Planner<'a> {
             span: entry.span,
             plugin: reference(&entry.uses.value, &plugin),
             needs,
+            follows,
             when: when.map(Condition),
             matrix: matrix.map(|form| Matrix(Arc::new(form))),
             with: Template(with),
@@ -131,11 +128,26 @@ impl<'a> Planner<'a> {
         (Some(step), found.edges)
     }
 
+    /// The steps that are needed, each once, and the one that is only followed.
+    fn predecessors(&self, edges: &[Edge]) -> (Vec<StepId>, Option<StepId>) {
+        let mut needs: Vec<StepId> = Vec::new();
+        let (follows, needed): (Vec<&Edge>, Vec<&Edge>) =
+            edges.iter().partition(|edge| edge.why == Why::Follows);
+        for need in needed.into_iter().filter_map(|edge| self.ids.get(edge.to)) {
+            if !needs.contains(need) {
+                needs.push(need.clone());
+            }
+        }
+        let follows = follows.first().and_then(|edge| self.ids.get(edge.to));
+        let follows = follows.filter(|before| !needs.contains(before)).cloned();
+        (needs, follows)
+    }
+
     /// The steps that `needs` names, or the one before.
     fn needs(&mut self, index: usize, entry: &StepEntry) -> Vec<Edge> {
         let Some(needs) = &entry.needs else {
             let before =
-                index.checked_sub(1).map(|to| Edge { to, span: entry.span, how: "comes after" });
+                index.checked_sub(1).map(|to| Edge { to, span: entry.span, why: Why::Follows });
             return before.into_iter().collect();
         };
         let mut edges = Vec::new();
@@ -144,7 +156,7 @@ impl<'a> Planner<'a> {
                 Some(&to) if to == index => {
                     self.report(problem::needs_itself(self.source, need.span, &entry.id.value));
                 }
-                Some(&to) => edges.push(Edge { to, span: need.span, how: "needs" }),
+                Some(&to) => edges.push(Edge { to, span: need.span, why: Why::Needs }),
                 None => {
                     let known: Vec<&str> = self.index.keys().copied().collect();
                     self.report(problem::unknown_need(self.source, need, &known));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::at::At;
 use crate::check::Plugin;
 use crate::name::{StepId, means};
-use crate::order::Edge;
+use crate::order::{Edge, Why};
 use crate::reference::{Path, References};
 use crate::schema::Tree;
 use crate::template::{Node, Place, Text};
@@ -259,7 +259,7 @@ impl Planner<'_> {
             self.report(problem::own_output(self.source, whole, name));
             return Err(end);
         }
-        found.edges.push(Edge { to, span: whole, how: "refers to" });
+        found.edges.push(Edge { to, span: whole, why: Why::RefersTo });
         let (Some(plugin), Some(id)) = (self.uses.get(to).cloned().flatten(), self.ids.get(to))
         else {
             // The plugin's own problem is reported.

@@ -21,12 +21,6 @@ pub(crate) fn duplicate_step(source: &Source, id: &At<String>, first: Span) -> D
         .help("give each step an id of its own")
 }
 
-pub(crate) fn unknown_only(name: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::error(format!("the pipeline has no step `{name}`"))
-        .maybe_help(suggest(name, known.iter().copied()))
-        .note(format!("given by `--only {name}`"))
-}
-
 pub(crate) fn unknown_need(source: &Source, need: &At<String>, known: &[&str]) -> Diagnostic {
     Diagnostic::error(format!(
         "`needs` names the step `{}`, which does not exist",

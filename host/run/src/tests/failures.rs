@@ -72,6 +72,35 @@ async fn who_keeps_going_loses_only_what_needs_the_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_keeps_all_that_follow_from_running_to_the_end_of_the_chain() {
+    let plan = plan_with(
+        "fail-fast = false",
+        r#"
+        [[step]]
+        id = "a"
+        with = { fails = "failed" }
+        [[step]]
+        id = "b"
+        when = "false"
+        [[step]]
+        id = "c"
+        "#,
+    );
+    assert_data_eq!(
+        run(&plan, &options()).await.text(),
+        str![[r#"
+     0 run started: a b c
+     0 a started
+     0 a failed, failed: it was told to fail
+     0 b skipped, it comes after `a`, which failed
+     0 c skipped, it comes after `b`, which a failure kept from running
+     0 run failed, failed
+
+"#]]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tolerated_failure_lets_the_run_succeed_and_who_needs_it_run() {
     let plan = plan(
         r#"

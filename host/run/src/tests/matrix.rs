@@ -97,7 +97,7 @@ async fn instances_of_a_group_run_one_after_the_other_and_a_failure_keeps_the_re
    200 deploy[fails=failed] failed, failed: it was told to fail
    200 run stopping: Failure, cleanup None
    200 deploy[fails=]#2 skipped, `deploy` failed before it began
-   200 after skipped, it needs `deploy`, which failed
+   200 after skipped, it comes after `deploy`, which failed
    200 run failed, failed
 
 "#]]

@@ -181,6 +181,53 @@ async fn a_step_whose_when_is_false_is_skipped_and_so_is_who_needs_it_unless_it_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_without_needs_runs_although_the_one_before_was_skipped() {
+    let plan = plan(
+        r#"
+        [[step]]
+        id = "a"
+        with = { takes-ms = 100 }
+        [[step]]
+        id = "no"
+        when = "false"
+        [[step]]
+        id = "after-when"
+        [[step]]
+        id = "nothing-to-do"
+        matrix = "{{ steps.a.outputs.echo | default([], true) }}"
+        [[step]]
+        id = "after-matrix"
+        [[step]]
+        id = "needs-no"
+        needs = ["no"]
+        [[step]]
+        id = "last"
+        "#,
+    );
+    let account = run(&plan, &options()).await;
+    assert_data_eq!(
+        account.text(),
+        str![[r#"
+     0 run started: a no after-when nothing-to-do after-matrix needs-no last
+     0 a started
+   100 a succeeded
+   100 no skipped, its `when` is false
+   100 after-when started
+   100 needs-no skipped, it needs `no`, which was skipped
+   100 last started
+   100 after-when succeeded
+   100 nothing-to-do skipped, its matrix has no combinations
+   100 after-matrix started
+   100 last succeeded
+   100 after-matrix succeeded
+   100 run succeeded
+
+"#]]
+    );
+    assert_eq!(account.result.outcome, Outcome::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_one_step_runs_without_what_it_needs() {
     let plan = plan("[[step]]\nid = \"a\"\n[[step]]\nid = \"b\"\n[[step]]\nid = \"c\"\n");
     let only = Options { only: Some("b".parse().unwrap()), ..options() };

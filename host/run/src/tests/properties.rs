@@ -8,22 +8,25 @@ use proptest::prelude::*;
 use super::{Account, options, plan, run};
 use crate::{Event, EventKind, Options, RunRecord, ndjson};
 
-/// A random graph: per step what it needs, how long it takes, whether it fails, always runs, or is
-/// in a group.
+/// A random graph: per step what it needs (`None`: it follows the one before), how long it takes,
+/// whether it fails, always runs, or is in a group.
 #[derive(Clone, Debug)]
-struct Shape(Vec<(Vec<usize>, u64, bool, bool, bool)>);
+struct Shape(Vec<(Option<Vec<usize>>, u64, bool, bool, bool)>);
 
 impl Shape {
     fn plan(&self) -> Plan {
         let step = |(place, (needs, takes, fails, always, grouped)): (usize, &_)| {
-            let needs: &Vec<usize> = needs;
-            let needs: Vec<String> = needs.iter().map(|need| format!("\"s{need}\"")).collect();
+            let needs: &Option<Vec<usize>> = needs;
+            let ids = |needs: &Vec<usize>| -> Vec<String> {
+                needs.iter().map(|need| format!("\"s{need}\"")).collect()
+            };
+            let needs = needs.as_ref().map(|needs| format!("needs = [{}]", ids(needs).join(", ")));
             let fails = if *fails { ", fails = \"failed\"" } else { "" };
             let group = if *grouped { "concurrency = \"g\"" } else { "" };
             format!(
-                "[[step]]\nid = \"s{place}\"\nneeds = [{}]\nalways = {always}\n{group}\n\
+                "[[step]]\nid = \"s{place}\"\n{}\nalways = {always}\n{group}\n\
                  with = {{ takes-ms = {takes}{fails} }}\n",
-                needs.join(", ")
+                needs.unwrap_or_default()
             )
         };
         plan(&self.0.iter().enumerate().map(step).collect::<String>())
@@ -31,17 +34,20 @@ impl Shape {
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    let step =
-        (prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..50_u64, 0..8, 0..8, 0..4);
+    let needs = prop::option::of(prop::collection::vec(any::<prop::sample::Index>(), 0..4));
+    let step = (needs, 0..50_u64, 0..8, 0..8, 0..4);
     prop::collection::vec(step, 1..24).prop_map(|steps| {
         let step = |(place, (needs, takes, fails, always, grouped)): (
             usize,
-            (Vec<prop::sample::Index>, _, _, _, _),
+            (Option<Vec<prop::sample::Index>>, _, _, _, _),
         )| {
-            let mut needs: Vec<usize> =
-                needs.iter().filter(|_| place > 0).map(|need| need.index(place)).collect();
-            needs.sort_unstable();
-            needs.dedup();
+            let needs = needs.map(|needs| {
+                let mut needs: Vec<usize> =
+                    needs.iter().filter(|_| place > 0).map(|need| need.index(place)).collect();
+                needs.sort_unstable();
+                needs.dedup();
+                needs
+            });
             (needs, takes, fails == 0, always == 0, grouped == 0)
         };
         Shape(steps.into_iter().enumerate().map(step).collect())
@@ -74,7 +80,7 @@ proptest! {
         for event in &account.events {
             if let EventKind::StepStarted { step } = &event.kind {
                 let planned = plan.step(step.as_str()).unwrap();
-                for need in &planned.needs {
+                for need in planned.needs.iter().chain(&planned.follows) {
                     prop_assert!(ended.contains(&need.to_string()), "{step} before {need}");
                 }
                 running.push(step.to_string());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use report::{Fault, Kind, Mask, Secret};
+use report::{Fault, Kind, Mask, Secret, Side};
 use serde_json::json;
 use snapbox::{assert_data_eq, str};
 
@@ -257,6 +257,36 @@ fn what_a_later_minor_version_adds_is_passed_over() {
     assert_eq!(events[0].kind, EventKind::Unknown);
     assert_eq!(events[1].kind, EventKind::StepStarted { step: crate::Instance::new("a") });
     assert_eq!(RunRecord::from_events(&events), None);
+}
+
+#[test]
+fn every_fault_is_read_as_it_was_written() {
+    for kind in Kind::ALL {
+        for side in [Side::Plugin, Side::Host, Side::Remote, Side::User] {
+            let written = Fault::new(kind, "no").side(side).cause("a").cause("b").help("try");
+            let text = serde_json::to_string(&written).unwrap();
+            assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), written);
+        }
+    }
+}
+
+#[test]
+fn a_fault_of_a_kind_that_a_later_minor_version_adds_is_a_failure() {
+    let text = concat!(
+        r#"{"format":"windlass-events","version":1,"writer":"0.9.0"}"#,
+        "\n",
+        r#"{"at":"2026-01-31T08:15:00Z","elapsed-ms":1,"event":"attempt-failed","step":"a","attempt":1,"attempts":2,"#,
+        r#""fault":{"kind":"eclipse","side":"moon","code":"moon.full","message":"dark","new":1},"pause-ms":0}"#,
+        "\n",
+        r#"{"at":"2026-01-31T08:15:00Z","elapsed-ms":2,"event":"run-finished","outcome":"failed","exit":"eclipse"}"#,
+        "\n",
+    );
+    let events: Vec<Event> = ndjson::read(text.as_bytes()).unwrap().map(Result::unwrap).collect();
+    let EventKind::AttemptFailed { fault, .. } = &events[0].kind else { panic!("{events:?}") };
+    let read = Fault::new(Kind::Failed, "dark").side(Side::Host).code("moon.full");
+    assert_eq!(*fault, read);
+    let outcome = crate::Outcome::Failed;
+    assert_eq!(events[1].kind, EventKind::RunFinished { outcome, exit: Some(Kind::Failed) });
 }
 
 #[tokio::test(start_paused = true)]
