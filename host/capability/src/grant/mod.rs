@@ -270,8 +270,9 @@ impl Grant {
                     })
                     .collect();
                 let all = text.http.iter().map(|rule| rule.url.clone()).collect();
+                let private = if is_plainly_private(url) { ", private = true" } else { "" };
                 let item = format!(
-                    "{{ url = {}, methods = [{}] }}",
+                    "{{ url = {}, methods = [{}]{private} }}",
                     quoted(&origin(url)),
                     quoted(method.as_str())
                 );
@@ -294,6 +295,17 @@ impl Grant {
             (_, false) => format!("{item} in the list of `{key}`"),
         };
         Denied { key, value, layer: Layer::Grant { granted: present }, toml: Some(toml) }
+    }
+}
+
+/// Whether the address policy would refuse `url` next, as far as its text tells: then the rule to add
+/// says so at once.
+fn is_plainly_private(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }
 

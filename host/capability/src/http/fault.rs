@@ -33,7 +33,7 @@ pub(super) fn of_client(gate: &Gate, error: reqwest::Error, url: &Url, method: &
         return fault;
     }
     fault.help(
-        "if the server's certificate is from your own authority, name its file with `--ca-file`",
+        "if the server's certificate is from your own authority, name its file in SSL_CERT_FILE",
     )
 }
 

@@ -1,6 +1,6 @@
 //! What holds for every plan.
 
-use std::num::NonZeroUsize;
+use std::{collections::BTreeSet, num::NonZeroUsize};
 
 use pipeline::Plan;
 use proptest::prelude::*;
@@ -8,25 +8,34 @@ use proptest::prelude::*;
 use super::{Account, options, plan, run};
 use crate::{Event, EventKind, Options, RunRecord, ndjson};
 
-/// A random graph: per step what it needs (`None`: it follows the one before), how long it takes,
-/// whether it fails, always runs, or is in a group.
+/// A random graph.
 #[derive(Clone, Debug)]
-struct Shape(Vec<(Option<Vec<usize>>, u64, bool, bool, bool)>);
+struct Shape(Vec<Node>);
+
+#[derive(Clone, Debug)]
+struct Node {
+    /// Places of other steps; `None` for a step that follows the one before.
+    needs: Option<Vec<usize>>,
+    takes: u64,
+    fails: bool,
+    always: bool,
+    is_grouped: bool,
+}
 
 impl Shape {
     fn plan(&self) -> Plan {
-        let step = |(place, (needs, takes, fails, always, grouped)): (usize, &_)| {
-            let needs: &Option<Vec<usize>> = needs;
+        let step = |(place, node): (usize, &Node)| {
+            let Node { needs, takes, fails, always, is_grouped } = node;
             let ids = |needs: &Vec<usize>| -> Vec<String> {
                 needs.iter().map(|need| format!("\"s{need}\"")).collect()
             };
             let needs = needs.as_ref().map(|needs| format!("needs = [{}]", ids(needs).join(", ")));
+            let needs = needs.unwrap_or_default();
             let fails = if *fails { ", fails = \"failed\"" } else { "" };
-            let group = if *grouped { "concurrency = \"g\"" } else { "" };
+            let group = if *is_grouped { "concurrency = \"g\"" } else { "" };
             format!(
-                "[[step]]\nid = \"s{place}\"\n{}\nalways = {always}\n{group}\n\
-                 with = {{ takes-ms = {takes}{fails} }}\n",
-                needs.unwrap_or_default()
+                "[[step]]\nid = \"s{place}\"\n{needs}\nalways = {always}\n{group}\n\
+                 with = {{ takes-ms = {takes}{fails} }}\n"
             )
         };
         plan(&self.0.iter().enumerate().map(step).collect::<String>())
@@ -37,20 +46,21 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let needs = prop::option::of(prop::collection::vec(any::<prop::sample::Index>(), 0..4));
     let step = (needs, 0..50_u64, 0..8, 0..8, 0..4);
     prop::collection::vec(step, 1..24).prop_map(|steps| {
-        let step = |(place, (needs, takes, fails, always, grouped)): (
-            usize,
-            (Option<Vec<prop::sample::Index>>, _, _, _, _),
-        )| {
-            let needs = needs.map(|needs| {
-                let mut needs: Vec<usize> =
-                    needs.iter().filter(|_| place > 0).map(|need| need.index(place)).collect();
-                needs.sort_unstable();
-                needs.dedup();
-                needs
+        let mut nodes = Vec::new();
+        for (needs, takes, fails, always, grouped) in steps {
+            let place = nodes.len();
+            let earlier = |needs: Vec<prop::sample::Index>| -> BTreeSet<usize> {
+                needs.iter().filter(|_| place > 0).map(|need| need.index(place)).collect()
+            };
+            nodes.push(Node {
+                needs: needs.map(|needs| earlier(needs).into_iter().collect()),
+                takes,
+                fails: fails == 0,
+                always: always == 0,
+                is_grouped: grouped == 0,
             });
-            (needs, takes, fails == 0, always == 0, grouped == 0)
-        };
-        Shape(steps.into_iter().enumerate().map(step).collect())
+        }
+        Shape(nodes)
     })
 }
 

@@ -197,7 +197,7 @@ async fn a_server_that_speaks_no_tls_is_a_failure_and_not_retried() {
     let url = format!("https://api.test:{}/", server.address.port());
     let fault = run.call(&private(&[&url])).http.send(get(&url)).await.unwrap_err();
     assert_eq!((fault.kind, fault.code.as_str()), (Kind::Failed, "failed.http"), "{fault}");
-    assert!(fault.help.unwrap().contains("--ca-file"));
+    assert!(fault.help.unwrap().contains("SSL_CERT_FILE"));
 }
 
 #[tokio::test]
