@@ -22,10 +22,11 @@ pub(crate) enum Profile {
 pub(crate) fn build(repo: &Repo, profile: Profile) -> Result<PathBuf> {
     plugins::build(repo, Flavour::Release)?;
     let mut command = shell::cargo(repo, For::Host);
-    command.args(["build", "--package", "windlass"]);
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
+    match profile {
+        // With the features that tests use, so that their dependencies are the same and built once.
+        Profile::Dev => command.args(["build", "--workspace", "--bin", "windlass"]),
+        Profile::Release => command.args(["build", "--package", "windlass", "--release"]),
+    };
     shell::run(&mut command).context("windlass did not build")?;
     let folder = match profile {
         Profile::Dev => "debug",
