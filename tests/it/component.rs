@@ -109,7 +109,7 @@ fn a_component_that_is_cut_off_or_damaged_is_refused() {
     let whole = std::fs::read(guest.trim_start_matches("file:")).unwrap();
     let cut = using(&whole[..whole.len() / 2]).run(&["run", "p.toml"]);
     cut.exits(2).stderr_says(&["p.toml:7", "is not a component that this host can load"]);
-    let mut damaged = whole.clone();
+    let mut damaged = whole;
     damaged[5000..5100].fill(0xff);
     let ran = using(&damaged).run(&["run", "p.toml"]);
     ran.exits(2).stderr_says(&["p.toml:7"]);

@@ -37,7 +37,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HttpRule {
-    /// Scheme, host, and if need be port and path prefix: `https://api.example.com`.
+    /// Scheme, host, and if need be port: `https://api.example.com:8443`.
     pub url: String,
     /// The methods allowed, upper case; empty means all.
     #[serde(default)]

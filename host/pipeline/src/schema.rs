@@ -263,7 +263,7 @@ pub struct GrantSpec {
 #[derive(Clone, Debug, Default, JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpEntry {
-    /// Scheme, host, and if need be port and path prefix.
+    /// Scheme, host, and if need be port.
     pub url: At<String>,
     /// The methods allowed; all of them if there are none here.
     #[schemars(default)]

@@ -64,7 +64,7 @@ impl Loaded {
                 (name.clone(), InputText { text: text.clone(), origin })
             })
             .collect();
-        let given = pipeline::Given { inputs, ..pipeline::Given::default() };
+        let given = pipeline::Given { inputs };
         let plan = pipeline::plan(&self.pipeline, &given, &self.plugins).map_err(Failure::File)?;
         if !settings.quiet {
             crate::ui::show_diagnostics(&plan.warnings, settings.style);

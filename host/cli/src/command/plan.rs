@@ -54,9 +54,11 @@ fn step_lines(step: &Value) -> Vec<String> {
         word(plugin, "name"),
         word(plugin, "version")
     )];
-    let needs: Vec<&str> = list(step, "needs").iter().filter_map(Value::as_str).collect();
-    if !needs.is_empty() {
-        lines.push(format!("  after {}", needs.join(", ")));
+    let follows = step.get("follows").and_then(Value::as_str);
+    let needs = list(step, "needs").iter().filter_map(Value::as_str);
+    let after: Vec<&str> = follows.into_iter().chain(needs).collect();
+    if !after.is_empty() {
+        lines.push(format!("  after {}", after.join(", ")));
     }
     for key in ["when", "matrix"] {
         match step.get(key) {
