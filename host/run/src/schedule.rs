@@ -14,7 +14,7 @@
 //! | failed, or kept from running by a failure   | is skipped, and says so | is skipped, and says so |
 //!
 //! A step with `always` runs in all cases. What a failure keeps from running keeps from running
-//! what comes after it: a failure goes on to the end of the chain, or to a step that always runs.
+//! what comes after it: a failure goes on to the end of the chain, past steps that always run.
 
 use std::{
     cmp::Reverse,
@@ -122,13 +122,22 @@ impl Schedule {
 
     /// `step` is over; called once for each step that [`Schedule::next`] gave.
     pub(crate) fn settle(&mut self, step: usize, settled: Settled) {
-        let dependants = self.nodes.get_mut(step).map(|node| std::mem::take(&mut node.dependants));
-        for (dependant, tie) in dependants.into_iter().flatten() {
+        let Some(node) = self.nodes.get_mut(step) else { return };
+        let dependants = std::mem::take(&mut node.dependants);
+        // Of a step that ran all the same, because it always does.
+        let passed_by = node.obstacle.filter(|obstacle| obstacle.settled == Settled::Blocked);
+        for (dependant, tie) in dependants {
             let Some(node) = self.nodes.get_mut(dependant) else { continue };
             let gravest = node.obstacle.map_or(Settled::Through, |obstacle| obstacle.settled);
-            let carried = tie.carries(settled);
+            let (from, carried) = match (tie, tie.carries(settled), passed_by) {
+                (Tie::Follows, Settled::Through, Some(passed)) => {
+                    (passed.need.step, passed.settled)
+                }
+                (_, carried, _) => (step, carried),
+            };
             if carried > gravest {
-                node.obstacle = Some(Obstacle { need: Need { step, tie }, settled: carried });
+                let need = Need { step: from, tie };
+                node.obstacle = Some(Obstacle { need, settled: carried });
             }
             node.waiting -= 1;
             if node.waiting == 0 {
@@ -228,6 +237,18 @@ mod tests {
         assert_eq!(seen(Settled::Through), [(1, None)]);
         assert_eq!(seen(Settled::Skipped), [(1, None)]);
         assert_eq!(seen(Settled::Blocked), [(1, Some(Settled::Blocked))]);
+    }
+
+    #[test]
+    fn a_failure_goes_past_a_step_that_ran_all_the_same() {
+        let follows = |step| Some(vec![Need { step, tie: Tie::Follows }]);
+        let mut chain = Schedule::new(&[Some(Vec::new()), follows(0), follows(1)]);
+        assert_eq!(chain.next(), Some((0, None)));
+        chain.settle(0, Settled::Blocked);
+        assert!(matches!(chain.next(), Some((1, Some(_)))));
+        chain.settle(1, Settled::Through);
+        let need = Need { step: 0, tie: Tie::Follows };
+        assert_eq!(chain.next(), Some((2, Some(Obstacle { need, settled: Settled::Blocked }))));
     }
 
     #[test]
