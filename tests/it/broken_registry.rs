@@ -29,7 +29,7 @@ fn from(mischief: Mischief) -> Output {
     let target = HostileRegistry::empty(Mischief::None);
     let host =
         importing(&format!("{}/app:v1", source.address()), &format!("{}/app:v1", target.address()));
-    let ran = host.run(&["run", "p.toml", "-vv"]);
+    let ran = host.run(&["run", "p.toml", "--quiet"]);
     assert!(target.tags().is_empty(), "{:?}\n{}", target.tags(), ran.account());
     ran.stderr_says(&["error: step `import`", &source.address()]);
     ran

@@ -1,6 +1,6 @@
 //! What is loaded as a plugin and is none.
 
-use support::{TestHost, str};
+use support::{Embedded, Image, TestHost, str};
 
 use crate::host;
 
@@ -235,4 +235,51 @@ fn inspect_refuses_what_is_none() {
     let refused = host.run(&["plugin", "inspect", "file:./plugin.wasm"]);
     assert_ne!(refused.code, Some(0));
     refused.stderr_says(&["plugin.wasm"]);
+}
+
+#[test]
+fn a_plugin_comes_out_of_a_registry() {
+    let guest = TestHost::guest("echo");
+    let component = std::fs::read(guest.trim_start_matches("file:")).unwrap();
+    let host = host();
+    let root = host.path("registry");
+    std::fs::create_dir_all(root.join("team/echo")).unwrap();
+    Image::write_component_layout(&root.join("team/echo"), "v1", &component);
+    let registry = Embedded::start(&host, &root);
+    let uses = |selector: &str| format!("oci://{}/team/echo{selector}", registry.address());
+    let pipeline = |uses: &str| {
+        format!(
+            "schema = 1\n[pipeline]\nname = \"one\"\n\n[[step]]\nid = \"step\"\n\
+             uses = \"{uses}\"\nwith = {{ text = \"hello\" }}\n"
+        )
+    };
+    host.write("p.toml", pipeline(&uses(":v1")));
+    assert_eq!(crate::outputs(&host)["text"], "hello");
+    host.write("p.toml", pipeline(&uses(":v2")));
+    host.run(&["check", "p.toml"]).exits(2).stderr_says(&["p.toml:7", "v2"]);
+    let other = format!("@sha256:{}", "0".repeat(64));
+    host.write("p.toml", pipeline(&uses(&other)));
+    host.run(&["check", "p.toml"]).exits(2).stderr_says(&["p.toml:7", "sha256:0000"]);
+}
+
+#[test]
+fn an_image_is_no_plugin() {
+    let host = host();
+    let root = host.path("registry");
+    std::fs::create_dir_all(root.join("app")).unwrap();
+    Image::multi_arch(&["linux/amd64"], 100).write_layout(&root.join("app"), "v1");
+    let registry = Embedded::start(&host, &root);
+    let uses = format!("oci://{}/app:v1", registry.address());
+    let host = using_place(&uses);
+    host.run(&["check", "p.toml"]).exits(2).stderr_says(&["p.toml:7", "is no plugin"]);
+}
+
+#[test]
+fn a_plugin_in_a_registry_that_is_down_is_transient() {
+    let address = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let host = using_place(&format!("oci://{address}/echo:v1"));
+    host.run(&["check", "p.toml"]).exits(5).stderr_says(&[&address.to_string()]);
 }

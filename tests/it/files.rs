@@ -41,7 +41,7 @@ fn bytes_that_are_no_text_are_refused() {
 fn a_file_over_the_limit_is_refused() {
     let host = host().file("p.toml", "");
     let file = std::fs::File::options().write(true).open(host.path("p.toml")).unwrap();
-    file.set_len(1 << 30).unwrap();
+    file.set_len(64 << 20).unwrap();
     host.run(&["run", "p.toml"]).exits(2).stderr_says(&["p.toml", "MiB"]);
 }
 

@@ -58,7 +58,7 @@ error: step `step` was denied
   |      ^^^^^^
   |
   = cause: the step is not granted `http` for `GET http://127.0.0.1:[PORT]`
-  = help: add to `[step.grant]` of the step: http = [{ url = "http://127.0.0.1:[PORT]", methods = ["GET"] }]
+  = help: add to `[step.grant]` of the step: http = [{ url = "http://127.0.0.1:[PORT]", methods = ["GET"], private = true }]
 
 "#]]);
     assert!(server.requests().is_empty());

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use support::{
-    Access, DockerRegistry, Embedded, Image, PASSWORD, Skopeo, TempDir, TestHost, push_with_skopeo,
+    Access, Authority, DockerRegistry, Embedded, Image, PASSWORD, Skopeo, TempDir, push_with_skopeo,
 };
 
 use crate::host;
@@ -243,13 +243,26 @@ fn a_private_authority_is_trusted_where_the_pipeline_says_so() {
 #[test]
 fn an_unknown_authority_is_refused_and_the_error_says_what_to_write() {
     let source = DockerRegistry::start(Access::Tls);
-    // Without it the name `localhost` would be spoken to over plain HTTP.
-    let secure = format!("\n[registries.\"{}\"]\ninsecure = false\n", source.address());
-    let pipeline =
-        from_to(&format!("{}/app:v1", source.address()), "oci-layout:out:v1", "") + &secure;
-    let host: TestHost = host().file("p.toml", pipeline);
-    let ran = host.run(&["run", "p.toml"]);
+    let host = host();
+    // Trusts somebody, and not the one who signed.
+    let other = Authority::new(&host.path(""));
+    let trust =
+        format!("\n[registries.\"{}\"]\nca = \"{}\"\n", source.address(), other.ca.display());
+    let from = format!("{}/app:v1", source.address());
+    host.write("p.toml", from_to(&from, "oci-layout:out:v1", "") + &trust);
+    let ran = host.run(&["run", "p.toml", "--quiet"]);
     ran.stderr_says(&["certificate", "ca = "]);
+    assert!(matches!(ran.code, Some(1 | 5)), "{}", ran.account());
+}
+
+#[test]
+fn a_registry_of_this_machine_is_spoken_to_over_tls_if_insecure_is_false() {
+    let source = DockerRegistry::start(Access::Tls);
+    let secure = format!("\n[registries.\"{}\"]\ninsecure = false\n", source.address());
+    let from = format!("{}/app:v1", source.address());
+    let host = host().file("p.toml", from_to(&from, "oci-layout:out:v1", "") + &secure);
+    let ran = host.run(&["run", "p.toml", "--quiet"]);
+    ran.stderr_says(&["https://", "certificate"]);
     assert!(matches!(ran.code, Some(1 | 5)), "{}", ran.account());
 }
 

@@ -85,16 +85,23 @@ fn only_the_client_and_its_users_know_reqwest() {
         ["host/oci/src/client", "host/oci/src/remote", "host/capability/src/http"]
             .iter()
             .any(|place| path.to_string_lossy().starts_with(place))
+            || is_test(path)
     }));
+}
+
+/// What runs only as a test.
+fn is_test(path: &Path) -> bool {
+    path.starts_with("tests")
+        || path.ends_with("tests.rs")
+        || path.to_string_lossy().contains("/tests/")
 }
 
 /// Programs, and what runs only where cargo builds or tests.
 fn is_program(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    ["host/cli/", "xtask/", "tests/"].iter().any(|top| text.starts_with(top))
+    ["host/cli/", "xtask/"].iter().any(|top| text.starts_with(top))
+        || is_test(path)
         || path.ends_with("build.rs")
-        || path.ends_with("tests.rs")
-        || text.contains("/tests/")
         || text.contains("/benches/")
         || text.contains("/examples/")
 }
@@ -127,12 +134,11 @@ fn only_the_engine_has_unsafe_code() {
 
 #[test]
 fn tests_neither_sleep_nor_are_skipped() {
-    // The one pause of bounded polling.
     report(&occurrences_of_text("thread::sleep", |path| {
+        // The one pause of bounded polling, and guests whose sleep is the point.
         path.ends_with("tests/support/src/process.rs")
             || path.starts_with("tests/guests")
-            || path.starts_with("xtask")
-            || path.ends_with("host/wasm/src/engine.rs")
+            || !is_test(path)
     }));
     report(&occurrences_of_text("#[ignore", |_| false));
     report(&occurrences_of_text("#[should_panic", |_| false));

@@ -82,6 +82,10 @@ impl Image {
     /// # Panics
     /// `folder` cannot be written.
     pub fn write_layout(&self, folder: &Path, tag: &str) {
+        self.write_layout_of(INDEX, folder, tag);
+    }
+
+    fn write_layout_of(&self, media_type: &str, folder: &Path, tag: &str) {
         let write = |name: PathBuf, bytes: &[u8]| {
             let path = folder.join(name);
             std::fs::write(&path, bytes)
@@ -94,11 +98,29 @@ impl Image {
         for (digest, bytes) in self.blobs.iter().chain(&self.manifests).chain([&index]) {
             write(Path::new("blobs").join(digest.replace(':', "/")), bytes);
         }
-        let mut top = descriptor(INDEX, &self.index);
+        let mut top = descriptor(media_type, &self.index);
         top["annotations"] = json!({ REF_NAME: tag });
         let top = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [top] });
         write("index.json".into(), &to_bytes(&top));
         write("oci-layout".into(), br#"{"imageLayoutVersion":"1.0.0"}"#);
+    }
+
+    /// Writes `component` as an OCI layout, under `tag`, in the shape in which components are
+    /// distributed (CNCF Wasm OCI artifact layout): one layer, `application/wasm`.
+    ///
+    /// # Panics
+    /// `folder` cannot be written.
+    pub fn write_component_layout(folder: &Path, tag: &str, component: &[u8]) {
+        let mut image = Self { index: Vec::new(), manifests: Vec::new(), blobs: Vec::new() };
+        let layer = image.blob("application/wasm", component.to_vec());
+        let config = to_bytes(&json!({ "architecture": "wasm", "os": "wasip2" }));
+        let config = image.blob("application/vnd.wasm.config.v0+json", config);
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer],
+        });
+        // The only manifest stands where a multi-platform image has its index.
+        image.index = to_bytes(&manifest);
+        image.write_layout_of(MANIFEST, folder, tag);
     }
 
     fn layer(&mut self, files: &[u8]) -> Value {

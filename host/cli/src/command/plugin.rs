@@ -35,7 +35,8 @@ pub(super) async fn plugin(command: Command, settings: &Settings) -> Result<Exit
             }
         }
         (Format::Json, None) => {
-            print_json(&found.iter().map(|plugin| json(plugin)).collect::<Vec<_>>())?
+            let all: Vec<Value> = found.iter().map(|plugin| json(plugin)).collect();
+            print_json(&all)?;
         }
         (Format::Human, Some(_)) => found.iter().for_each(|plugin| print_line(&text(plugin))),
         (Format::Human, None) => {
