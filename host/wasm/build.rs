@@ -2,7 +2,10 @@
 //!
 //! The components are made by `cargo xtask plugins`, since they need another target.
 
-#![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts through the environment"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

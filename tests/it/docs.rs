@@ -182,3 +182,17 @@ fn links_of_the_documents_lead_to_files() {
         }
     }
 }
+
+#[test]
+fn the_first_plugin_of_the_readme_is_a_guest_that_is_built() {
+    let readme = read("README.md");
+    let [plugin] = &blocks(&readme, "rust")[..] else { panic!("one block of Rust is expected") };
+    assert_eq!(*plugin, read("tests/guests/greet/src/lib.rs"));
+    let host = host().file("greet.toml", {
+        let pipelines = blocks(&readme, "toml");
+        pipelines.into_iter().find(|block| block.contains("greet.wasm")).unwrap()
+    });
+    let guest = TestHost::guest("greet");
+    std::fs::copy(guest.trim_start_matches("file:"), host.path("greet.wasm")).unwrap();
+    host.run(&["run", "greet.toml"]).exits(0).stderr_says(&["hello, world"]);
+}

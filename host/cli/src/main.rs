@@ -37,6 +37,11 @@ fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
+    let colour = match settings.style {
+        report::Style::Coloured => anstream::ColorChoice::AlwaysAnsi,
+        report::Style::Plain => anstream::ColorChoice::Never,
+    };
+    colour.write_global();
     start_log(&settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {

@@ -1,6 +1,7 @@
 //! From what `uses` says to a plugin: builtin, file, registry or web.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -137,7 +138,7 @@ pub(crate) async fn load(
 ) -> Result<Loaded, Fault> {
     let uses = wanted.uses.as_str();
     if let Some(path) = uses.strip_prefix("file:") {
-        return engine.load(read(&base.join(path)).await?, uses).await;
+        return engine.load(read(base.join(path.trim_start_matches("./"))).await?, uses).await;
     }
     if let Some(reference) = uses.strip_prefix("oci://") {
         return engine.load(pull(uses, reference, backends).await?, uses).await;
@@ -155,27 +156,26 @@ pub(crate) async fn load(
     }
 }
 
-async fn read(path: &PathBuf) -> Result<Bytes, Fault> {
-    let size = fs_err::tokio::metadata(path).await.map(|metadata| metadata.len());
-    let found = match size {
-        // Not read at all: the engine would refuse it anyway.
-        Ok(size) if size > wasm::COMPONENT_BYTES as u64 => Err(too_large(size, path.display())),
-        Ok(_) => fs_err::tokio::read(path).await.map(Bytes::from).map_err(|error| not_read(&error)),
-        Err(error) => Err(not_read(&error)),
-    };
-    found.map_err(|fault| {
-        fault.help("build it first, or correct the path: it is relative to the pipeline file")
+async fn read(path: PathBuf) -> Result<Bytes, Fault> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        // One byte more than may be: the rest of a larger file is not worth reading.
+        let limit = wasm::COMPONENT_BYTES as u64 + 1;
+        fs_err::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))?;
+        Ok::<Bytes, std::io::Error>(bytes.into())
+    });
+    let read = reading.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+    read.map_err(|error| {
+        Fault::new(Kind::NotFound, "the plugin cannot be read")
+            .cause(error)
+            .help("build it first, or correct the path: it is relative to the pipeline file")
     })
-}
-
-fn not_read(error: &std::io::Error) -> Fault {
-    Fault::new(Kind::NotFound, "the plugin cannot be read").cause(error)
 }
 
 fn too_large(size: u64, what: impl std::fmt::Display) -> Fault {
     let limit = crate::ui::bytes(wasm::COMPONENT_BYTES as u64);
     let size = crate::ui::bytes(size);
-    Fault::new(Kind::Invalid, format!("{what} has {size}, a component may have {limit}"))
+    Fault::new(Kind::Invalid, format!("`{what}` has {size}, a component may have {limit}"))
         .code("invalid.component")
 }
 

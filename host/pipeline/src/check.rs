@@ -23,6 +23,7 @@ const SCHEMA_DEPTH: usize = 16;
 pub(crate) struct Plugin {
     pub(crate) facts: PluginFacts,
     validator: Validator,
+    of_outputs: Validator,
     /// Compiled requests, for a builtin plugin.
     pub(crate) requests: Arc<[Request]>,
     has_defaults: bool,
@@ -42,13 +43,15 @@ impl Plugin {
     pub(crate) fn new(facts: PluginFacts) -> Result<Self, String> {
         let validator = jsonschema::validator_for(&facts.inputs_schema)
             .map_err(|error| format!("its inputs schema is not a JSON Schema: {error}"))?;
+        let of_outputs = jsonschema::validator_for(&facts.outputs_schema)
+            .map_err(|error| format!("its outputs schema is not a JSON Schema: {error}"))?;
         let requests = if facts.builtin {
             facts.requests.iter().map(|request| Request::compile(&facts.name, request)).collect()
         } else {
             Ok(Vec::new())
         };
         let has_defaults = mentions_default(&facts.inputs_schema, 0);
-        Ok(Self { validator, requests: requests?.into(), has_defaults, facts })
+        Ok(Self { validator, of_outputs, requests: requests?.into(), has_defaults, facts })
     }
 
     /// The names of the inputs; `None` if any name is allowed.
@@ -107,6 +110,17 @@ impl Plugin {
             .filter(|error| !touches(error.instance_path().as_str(), unknown))
             .map(|error| describe(&error))
             .collect()
+    }
+}
+
+impl Plugin {
+    /// What is wrong with `outputs`, by the schema that the plugin itself gave; nothing if they fit.
+    pub(crate) fn wrong_outputs(&self, outputs: &Value) -> Vec<String> {
+        if self.of_outputs.is_valid(outputs) {
+            return Vec::new();
+        }
+        let errors = self.of_outputs.iter_errors(outputs);
+        errors.map(|error| format!("{}: {error}", error.instance_path().as_str())).collect()
     }
 }
 

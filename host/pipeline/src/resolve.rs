@@ -11,6 +11,9 @@ use crate::grant::Grant;
 use crate::plan::{Resolved, Scope, Step};
 use crate::template::Context;
 
+/// Ways in which outputs are wrong that are told; the first few say it.
+const MOST_CAUSES: usize = 8;
+
 /// A step as far as it is known before anything runs; templates that wait are shown as written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -81,6 +84,21 @@ impl Step {
         self.facts.complete(&mut inputs);
         let grant = self.grant.preview(&Context::of_plugin(&self.facts, &inputs));
         Preview { inputs: Value::Object(inputs), grant }
+    }
+
+    /// Holds what the plugin returned against the schema that it gave for its outputs.
+    ///
+    /// # Errors
+    /// [`Kind::Trap`], code `trap.outputs`: the plugin is broken, whatever the inputs were.
+    pub fn check_outputs(&self, outputs: &Value) -> Result<(), Fault> {
+        let causes = self.facts.wrong_outputs(outputs);
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let message =
+            format!("plugin `{}` returned outputs that it does not declare", self.plugin.name);
+        let fault = Fault::new(Kind::Trap, message).code("trap.outputs").side(Side::Plugin);
+        Err(causes.into_iter().take(MOST_CAUSES).fold(fault, Fault::cause))
     }
 
     fn check(&self, inputs: &Map<String, Value>) -> Result<(), Fault> {

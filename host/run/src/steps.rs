@@ -150,6 +150,8 @@ impl<'a> Steps<'a> {
         took: Duration,
     ) -> StepFinished {
         let step = self.step(unit.step);
+        let conforms = |outcome: &StepOutcome| step.check_outputs(&outcome.outputs);
+        let answer = answer.and_then(|outcome| conforms(&outcome).map(|()| outcome));
         let mut end = match answer {
             Ok(StepOutcome { status, outputs, summary }) => StepFinished {
                 status: Some(status),

@@ -16,6 +16,9 @@ use sha2::{Digest as _, Sha256};
 /// 1 GiB: some thirty Python plugins, or six thousand in Rust.
 const TOTAL_BYTES: u64 = 1 << 30;
 
+/// In such a directory everybody may rename only what is theirs, as in /tmp.
+const STICKY: u32 = 0o1000;
+
 /// A directory of compiled code, private to its user.
 #[derive(Clone, Debug)]
 pub struct CompileCache {
@@ -41,11 +44,20 @@ impl CompileCache {
             .mode(0o700)
             .create(directory)
             .map_err(|error| refuse(error.to_string()))?;
+        let us = rustix::process::geteuid().as_raw();
         let metadata = fs_err::metadata(directory).map_err(|error| refuse(error.to_string()))?;
-        if metadata.mode() & 0o022 != 0 {
+        if metadata.uid() != us {
+            return Err(refuse(format!("it belongs to user {}, and we are {us}", metadata.uid())));
+        }
+        if let Some(mode) = open_to_others(&metadata) {
+            return Err(refuse(format!("others may write in it (mode {mode:o})")));
+        }
+        // Whoever may write one level up could put another directory in its place.
+        let parent = directory.join("..");
+        let metadata = fs_err::metadata(&parent).map_err(|error| refuse(error.to_string()))?;
+        if let Some(mode) = open_to_others(&metadata).filter(|mode| mode & STICKY == 0) {
             return Err(refuse(format!(
-                "others may write in it (mode {:o})",
-                metadata.mode() & 0o777
+                "others may write in the directory above it (mode {mode:o})"
             )));
         }
         Ok(Self { directory: directory.to_owned() })
@@ -118,6 +130,12 @@ impl CompileCache {
             }
         }
     }
+}
+
+/// The mode of a directory in which others may write.
+fn open_to_others(metadata: &std::fs::Metadata) -> Option<u32> {
+    let mode = metadata.mode() & 0o7777;
+    (mode & 0o022 != 0).then_some(mode)
 }
 
 fn sum_of(path: &Path) -> PathBuf {

@@ -181,8 +181,7 @@ fn check_header(bytes: &[u8], label: &str) -> Result<(), Fault> {
     let invalid = |message: String| Fault::new(Kind::Invalid, message).code("invalid.component");
     if bytes.len() > limits::COMPONENT_BYTES {
         let limit = limits::COMPONENT_BYTES >> 20;
-        let size = bytes.len() >> 20;
-        return Err(invalid(format!("`{label}` is {size} MiB, a component may have {limit} MiB"))
+        return Err(invalid(format!("`{label}` is larger than {limit} MiB"))
             .help("strip it (`wasm-tools strip`), or keep data out of it"));
     }
     match (bytes.get(..4), bytes.get(4..8)) {

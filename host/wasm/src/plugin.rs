@@ -198,7 +198,7 @@ fn outcome_of(outcome: wit::Outcome) -> Result<Outcome, Fault> {
             .cause(format!("a step may return {} bytes of JSON", limits::OUTPUT_BYTES))
             .help("write large results to a registry or the workspace, and return the reference"));
     }
-    let outputs = object(&outputs, "outputs")?;
+    let outputs = object(&outputs, "the plugin's outputs are")?;
     let status = match status {
         wit::Status::Changed => Status::Changed,
         wit::Status::Unchanged => Status::Unchanged,
@@ -214,8 +214,8 @@ fn outcome_of(outcome: wit::Outcome) -> Result<Outcome, Fault> {
 fn object(json: &str, what: &str) -> Result<Value, Fault> {
     match serde_json::from_str(json) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(garbage(format!("the plugin's {what} are no JSON object"))),
-        Err(error) => Err(garbage(format!("the plugin's {what} are no JSON")).cause(error)),
+        Ok(_) => Err(garbage(format!("{what} no JSON object"))),
+        Err(error) => Err(garbage(format!("{what} no JSON")).cause(error)),
     }
 }
 
@@ -246,8 +246,8 @@ fn description_of(said: metadata::Plugin, imports: Vec<String>) -> Result<Descri
         name,
         version,
         summary,
-        inputs_schema: object(&inputs_schema, "inputs schema")?,
-        outputs_schema: object(&outputs_schema, "outputs schema")?,
+        inputs_schema: object(&inputs_schema, "its inputs schema is")?,
+        outputs_schema: object(&outputs_schema, "its outputs schema is")?,
         requests: requests
             .into_iter()
             .map(|metadata::Request { capability, value, reason }| Request {

@@ -1,5 +1,6 @@
 //! From a path to a plan: what `run`, `check`, `plan` and `schema` have in common.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use capability::Backends;
@@ -75,22 +76,27 @@ impl Loaded {
 
 fn read(file: &Path) -> Result<Source, Failure> {
     let label = file.display().to_string();
-    match fs_err::read(file) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Source::new(label, text)),
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let problem =
-                    Diagnostic::error(format!("`{label}` is not UTF-8, from byte {at} on"))
-                        .help("a pipeline file is TOML, and TOML is UTF-8");
-                Err(Failure::File(vec![problem]))
-            }
-        },
+    // One byte more than may be: the parser says what is wrong with a larger file.
+    let limit = pipeline::limits::FILE_BYTES + 1;
+    let mut bytes = Vec::new();
+    let opened = fs_err::File::open(file);
+    let read = opened.and_then(|file| file.take(limit as u64).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        let fault = Fault::new(Kind::NotFound, "the pipeline file cannot be read").cause(error);
+        return Err(Failure::Usage(
+            fault.help("name a pipeline file, such as `windlass run pipelines/import.toml`"),
+        ));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(label, text)),
+        Err(error) if error.as_bytes().len() == limit => {
+            Ok(Source::new(label, String::from_utf8_lossy(error.as_bytes())))
+        }
         Err(error) => {
-            let fault = Fault::new(Kind::NotFound, "the pipeline file cannot be read").cause(error);
-            Err(Failure::Usage(
-                fault.help("name a pipeline file, such as `windlass run pipelines/import.toml`"),
-            ))
+            let at = error.utf8_error().valid_up_to();
+            let problem = Diagnostic::error(format!("`{label}` is not UTF-8, from byte {at} on"))
+                .help("a pipeline file is TOML, and TOML is UTF-8");
+            Err(Failure::File(vec![problem]))
         }
     }
 }

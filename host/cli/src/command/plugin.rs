@@ -108,7 +108,8 @@ fn text(plugin: &Plugin) -> String {
 
 /// One line for each property of an object's schema.
 fn properties(schema: &Value) -> Vec<String> {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let Some(properties) = properties.filter(|properties| !properties.is_empty()) else {
         return vec!["  none".to_owned()];
     };
     let required: Vec<&str> = schema
