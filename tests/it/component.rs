@@ -122,13 +122,13 @@ fn a_component_over_the_limit_is_not_even_read() {
     let file = std::fs::File::options().write(true).open(host.path("plugin.wasm")).unwrap();
     file.set_len((128 << 20) + 1).unwrap();
     host.run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
-error: `file:./plugin.wasm` cannot be used: ././plugin.wasm has 128.0 MiB, a component may have 128.0 MiB
+error: `file:./plugin.wasm` cannot be used: `file:./plugin.wasm` is larger than 128 MiB
  --> p.toml:7:8
   |
 7 | uses = "file:./plugin.wasm"
   |        ^^^^^^^^^^^^^^^^^^^^
   |
-  = help: build it first, or correct the path: it is relative to the pipeline file
+  = help: strip it (`wasm-tools strip`), or keep data out of it
 
 
 "#]]);
@@ -137,7 +137,7 @@ error: `file:./plugin.wasm` cannot be used: ././plugin.wasm has 128.0 MiB, a com
 #[test]
 fn a_file_that_is_not_there_is_named() {
     using_place("file:./no.wasm").run(&["run", "p.toml"]).exits(2).stderr_is(str![[r#"
-error: `file:./no.wasm` cannot be used: the plugin cannot be read: failed to query resolved metadata `././no.wasm`: No such file or directory (os error 2)
+error: `file:./no.wasm` cannot be used: the plugin cannot be read: failed to open file `./no.wasm`: No such file or directory (os error 2)
  --> p.toml:7:8
   |
 7 | uses = "file:./no.wasm"
@@ -215,8 +215,10 @@ noop 0.1.0: does nothing
 sha256:[DIGEST]
 
 inputs
+  none
 
 outputs
+  none
 
 asks for
   nothing

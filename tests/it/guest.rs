@@ -197,7 +197,20 @@ error: step `step` failed
 
 #[test]
 fn outputs_that_do_not_conform_to_the_schema_are_refused() {
-    fails(&host_with("bad", r#"with = { act = "wrong" }"#)).exits(1).stderr_is(str![]);
+    fails(&host_with("bad", r#"with = { act = "wrong" }"#)).exits(1).stderr_is(str![[r#"
+step  failed after [TOOK]: plugin `bad` returned outputs that it does not declare
+
+error: step `step` failed
+ --> p.toml:6:6
+  |
+6 | id = "step"
+  |      ^^^^^^
+  |
+  = cause: plugin `bad` returned outputs that it does not declare
+  = cause: /text: 1 is not of type "string"
+  = cause: Additional properties are not allowed ('more' was unexpected)
+
+"#]]);
 }
 
 #[test]

@@ -120,7 +120,11 @@ impl Plugin {
             return Vec::new();
         }
         let errors = self.of_outputs.iter_errors(outputs);
-        errors.map(|error| format!("{}: {error}", error.instance_path().as_str())).collect()
+        let told = |error: ValidationError<'_>| match error.instance_path().as_str() {
+            "" => error.to_string(),
+            pointer => format!("{pointer}: {error}"),
+        };
+        errors.map(told).collect()
     }
 }
 
