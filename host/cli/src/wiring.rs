@@ -227,7 +227,7 @@ fn registry(entry: &RegistryEntry, base: &Path) -> RegistrySettings {
         }),
         password: entry.password.as_ref().map(|password| password.value.secret.clone()),
         token: entry.token.as_ref().map(|token| token.value.secret.clone()),
-        insecure: entry.insecure.as_ref().is_some_and(|insecure| insecure.value),
+        insecure: entry.insecure.as_ref().map(|insecure| insecure.value),
         ca: entry.ca.as_ref().map(|ca| base.join(&ca.value)),
     }
 }

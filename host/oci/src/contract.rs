@@ -34,7 +34,7 @@ macro_rules! contract {
             #[tokio::test]
             async fn $test() {
                 let directory = tempfile::tempdir().unwrap();
-                let registry = super::LayoutRegistry::new(directory.path());
+                let registry = super::LayoutRegistry::open(directory.path()).unwrap();
                 let server = super::Server::registry(registry).await;
                 super::$test(&server.repository("a/b").for_writing()).await;
             }
@@ -239,8 +239,10 @@ async fn sha512_works_like_sha256(store: &dyn Store) {
 #[tokio::test]
 async fn a_registry_mounts_and_lists_its_repositories() {
     let directory = tempfile::tempdir().unwrap();
-    let registries: [Box<dyn crate::Registry>; 2] =
-        [Box::new(MemoryRegistry::new()), Box::new(LayoutRegistry::new(directory.path()))];
+    let registries: [Box<dyn crate::Registry>; 2] = [
+        Box::new(MemoryRegistry::new()),
+        Box::new(LayoutRegistry::open(directory.path()).unwrap()),
+    ];
     for registry in registries {
         let names = ["a", "a/b", "a/blobs", "index.json", "a/b/oci-layout/x"];
         let bytes = content(1, 1000);

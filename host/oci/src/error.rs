@@ -1,6 +1,7 @@
 //! What can go wrong with a store, and what becomes of it at the edge of the room.
 
 use std::io;
+use std::path::PathBuf;
 
 use report::{Fault, Kind, Side, and_list, or_list};
 
@@ -67,9 +68,18 @@ pub enum Error {
     /// A registry, or the way to it, failed.
     #[error(transparent)]
     Remote(Box<RemoteError>),
-    /// A credential could not be had.
+    /// Somebody outside said no: a credential could not be had, an address may not be reached.
     #[error(transparent)]
-    Credential(Box<Fault>),
+    Fault(Box<Fault>),
+    /// A folder cannot be a registry's.
+    #[error("`{}` cannot be the folder of a registry", root.display())]
+    Root {
+        /// The folder.
+        root: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The disk failed.
     #[error("{what} failed in {place}")]
     Io {
@@ -89,10 +99,10 @@ impl From<RemoteError> for Error {
     }
 }
 
-/// Of a credential.
+/// Of a credential, or of an address.
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self::Credential(Box::new(fault))
+        Self::Fault(Box::new(fault))
     }
 }
 
@@ -113,8 +123,8 @@ impl Error {
             Self::Conflict { .. } => Kind::Conflict,
             Self::Invalid { .. } | Self::Schema1 { .. } => Kind::Invalid,
             Self::Remote(error) => error.kind(),
-            Self::Credential(fault) => fault.kind,
-            Self::Io { .. } => Kind::Failed,
+            Self::Fault(fault) => fault.kind,
+            Self::Io { .. } | Self::Root { .. } => Kind::Failed,
         }
     }
 
@@ -124,13 +134,14 @@ impl Error {
             Self::Remote(error) => error.kind() == Kind::Transient,
             // A stream that was cut, as far as anybody can see.
             Self::Mismatch { mismatch: Mismatch::Size { at_least: false, .. }, .. } => true,
-            Self::Credential(fault) => fault.retry,
+            Self::Fault(fault) => fault.retry,
             Self::NotFound { .. }
             | Self::NoSuchPlatform { .. }
             | Self::Mismatch { .. }
             | Self::Conflict { .. }
             | Self::Invalid { .. }
             | Self::Schema1 { .. }
+            | Self::Root { .. }
             | Self::Io { .. } => false,
         }
     }
@@ -152,8 +163,11 @@ impl Error {
             Self::Io { source, place, .. } if is_full(source) => {
                 Some(format!("free some space on the disk of {place}"))
             }
+            Self::Root { .. } => Some(
+                "choose a folder that exists or can be made, and that you may write to".to_owned(),
+            ),
             Self::Remote(error) => error.help(),
-            Self::Credential(fault) => fault.help.clone(),
+            Self::Fault(fault) => fault.help.clone(),
             Self::NotFound { .. }
             | Self::NoSuchPlatform { .. }
             | Self::Mismatch { .. }
@@ -167,8 +181,8 @@ impl Error {
             Self::NotFound { .. } | Self::Remote(_) | Self::Mismatch { .. } => Side::Remote,
             Self::Conflict { .. } | Self::NoSuchPlatform { .. } => Side::User,
             Self::Invalid { .. } | Self::Schema1 { .. } => Side::Remote,
-            Self::Credential(fault) => fault.side,
-            Self::Io { .. } => Side::Host,
+            Self::Fault(fault) => fault.side,
+            Self::Io { .. } | Self::Root { .. } => Side::Host,
         }
     }
 }
@@ -184,12 +198,12 @@ fn texts(platforms: &[Platform]) -> Vec<String> {
 /// Codes as the contract with plugins names them: `oci.not-found`, `oci.mismatch`, ….
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        if let Error::Credential(fault) = error {
+        if let Error::Fault(fault) = error {
             return *fault;
         }
         let kind = error.kind();
         let code = match (kind, &error) {
-            (_, Error::Io { .. }) => "oci.io".to_owned(),
+            (_, Error::Io { .. } | Error::Root { .. }) => "oci.io".to_owned(),
             (kind, _) => format!("oci.{kind}"),
         };
         let mut fault = Self::new(kind, error.to_string())

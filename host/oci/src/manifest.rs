@@ -96,6 +96,17 @@ impl Manifest {
         Self::checked(media_type, digest, bytes)
     }
 
+    /// Whether bytes that were answered as `declared` can be a manifest at all: of a type that we
+    /// know, of somebody else's and JSON, or of no type and built like one of ours. What is wrong
+    /// with one that can be is said by [`Manifest::checked`].
+    pub(crate) fn is_plausible(declared: Option<&MediaType>, bytes: &[u8]) -> bool {
+        match declared {
+            Some(known) if known.is_manifest() || known.is_schema1() => true,
+            Some(_) => serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok(),
+            None => shape(bytes).is_ok_and(|shape| shape.guess().is_some()),
+        }
+    }
+
     /// Bytes that are known to have `digest`.
     pub(crate) fn checked(
         declared: MediaType,

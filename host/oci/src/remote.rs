@@ -21,10 +21,12 @@ mod transfer;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use error::{Problem, RemoteError};
+use report::Fault;
 use url::Url;
 
 use crate::{Credentials, Error, Reference, RegistryHost, RepositoryName};
@@ -40,6 +42,9 @@ pub struct RemoteOptions {
     pub insecure: BTreeSet<String>,
     /// Hosts that are spoken to over TLS although they are loopback.
     pub tls: BTreeSet<String>,
+    /// Says no to addresses that no registry may send us to. Only asked about addresses that a
+    /// registry wrote as such; those of names are the client's resolver's.
+    pub check_address: Option<fn(IpAddr) -> Result<(), Fault>>,
     /// What is done about passing trouble.
     pub retry: Retry,
 }
@@ -127,6 +132,20 @@ impl RemoteRepository {
 }
 
 impl Shared {
+    /// Whether a registry at `base` may send us to `url`: to itself, or to no address that is refused.
+    fn may_go(&self, base: &Url, url: &Url) -> Result<(), Error> {
+        let Some(check) = self.options.check_address.filter(|_| base.origin() != url.origin())
+        else {
+            return Ok(());
+        };
+        match url.host() {
+            Some(url::Host::Ipv4(address)) => check(address.into())?,
+            Some(url::Host::Ipv6(address)) => check(address.into())?,
+            Some(url::Host::Domain(_)) | None => {}
+        }
+        Ok(())
+    }
+
     fn host(&self, registry: &RegistryHost) -> Result<Arc<Host>, Error> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(registry) {

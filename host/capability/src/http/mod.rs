@@ -11,7 +11,7 @@
 //! Deliberately absent: retries (the plugin or the step's `retry` owns time), cookies, caches,
 //! decompression.
 
-mod address;
+pub(crate) mod address;
 mod fault;
 mod forward;
 mod gate;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,8 +18,8 @@ use tokio::sync::OnceCell;
 
 use super::credential::{RegistryCredentials, RegistrySettings};
 use crate::{
-    grant::{Denied, Layer, RepositoryId},
-    http::Http,
+    grant::{Denied, Layer, Reach, RepositoryId},
+    http::{Http, address},
     secrets::Secrets,
 };
 
@@ -43,7 +44,8 @@ pub struct Oci(Arc<Inner>);
 struct Inner {
     client: ClientOptions,
     insecure: BTreeSet<String>,
-    /// Who has certificates of its own speaks TLS, also on this machine.
+    /// Who has certificates of its own, or is said not to be insecure, speaks TLS, also on this
+    /// machine.
     tls: BTreeSet<String>,
     credentials: Arc<RegistryCredentials>,
     workspace: PathBuf,
@@ -66,11 +68,12 @@ impl Oci {
                         .code("invalid.oci")
                         .help("write it as `[registries.\"registry.example:5000\"]`")
                 })?;
-            if settings.insecure {
-                insecure.insert(host.as_str().to_owned());
+            match (settings.insecure, &settings.ca) {
+                (Some(true), _) => _ = insecure.insert(host.as_str().to_owned()),
+                (Some(false), _) | (None, Some(_)) => _ = tls.insert(host.as_str().to_owned()),
+                (None, None) => {}
             }
             if let Some(path) = &settings.ca {
-                tls.insert(host.as_str().to_owned());
                 let (host, _) = host.as_str().rsplit_once(':').unwrap_or((host.as_str(), ""));
                 client
                     .ca_files
@@ -109,8 +112,8 @@ impl Oci {
         if let Some(remote) = &*slot {
             return Ok(remote.clone());
         }
-        // A registry may be anywhere the person says, also on this machine; but no name, and no
-        // redirect to one, leads to metadata.
+        // A registry may be anywhere the person says, also on this machine; but no name and no
+        // redirect leads to metadata.
         let resolver = Http::new(self.0.client.clone()).private_resolver();
         let client = ClientOptions { resolver: Some(resolver), ..self.0.client.clone() };
         let remote = Remote::new(
@@ -119,11 +122,24 @@ impl Oci {
             RemoteOptions {
                 insecure: self.0.insecure.clone(),
                 tls: self.0.tls.clone(),
+                check_address: Some(no_metadata),
                 ..RemoteOptions::default()
             },
         );
         Ok(slot.insert(remote).clone())
     }
+}
+
+/// An address that a registry wrote into a redirect: anything but metadata.
+fn no_metadata(address: IpAddr) -> Result<(), Fault> {
+    let reach = Reach { private: true, literal: false };
+    address::check(address, reach).map_err(|special| {
+        let text = address.to_string();
+        let layer = Layer::Address { address: text.clone(), what: special.what };
+        Fault::from(Denied { key: "oci", value: text, layer, toml: None })
+            .side(Side::Remote)
+            .help("the registry led there: ask who runs it")
+    })
 }
 
 /// `path` in `root` with links resolved, as far as it exists.
@@ -162,5 +178,40 @@ fn confined(root: &Path, path: &str) -> Result<PathBuf, Fault> {
             }
             Err(error) => return Err(fault(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::TestRunBuilder;
+
+    #[test]
+    fn a_registry_may_lead_anywhere_but_to_metadata() {
+        for fine in ["127.0.0.1", "10.0.0.1", "1.1.1.1", "::1"] {
+            no_metadata(fine.parse().unwrap()).unwrap();
+        }
+        for refused in ["169.254.169.254", "::ffff:169.254.169.254", "168.63.129.16"] {
+            let fault = no_metadata(refused.parse().unwrap()).unwrap_err();
+            assert_eq!((fault.kind, fault.code.as_str()), (Kind::Denied, "denied.oci"));
+            assert!(fault.message.contains("is a cloud metadata address"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_insecure_speaks_tls_also_on_this_machine() {
+        let check = |insecure: Option<bool>, ca: bool, expect: (bool, bool)| {
+            let ca = ca.then(|| PathBuf::from("ca.pem"));
+            let settings = RegistrySettings { insecure, ca, ..RegistrySettings::default() };
+            let run = TestRunBuilder::default().registry("localhost:5000", settings).build();
+            let inner = &run.backends.oci.0;
+            let named = |hosts: &BTreeSet<String>| hosts.contains("localhost:5000");
+            assert_eq!((named(&inner.insecure), named(&inner.tls)), expect);
+        };
+        check(None, false, (false, false));
+        check(None, true, (false, true));
+        check(Some(false), false, (false, true));
+        check(Some(false), true, (false, true));
+        check(Some(true), false, (true, false));
     }
 }

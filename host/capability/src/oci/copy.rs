@@ -11,6 +11,9 @@ use super::{
 };
 use crate::voice::{Unit, Voice};
 
+/// What is shown of a digest in a title; the ledger has all of it.
+const SHOWN_HEX: usize = 12;
+
 /// What `windlass:oci/oci.copy-request` was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyRequest {
@@ -81,7 +84,7 @@ impl GrantedOci {
             force: request.force,
             ..CopyOptions::default()
         };
-        let bar = Bar::new(self, &selector, target);
+        let bar = Bar::new(self, source, &selector, target);
         let copied = ::oci::copy(source.store(), &selector, target.store(), &options, &bar).await?;
         let platforms = match copied.platforms.is_empty() {
             // Nothing had to be read to see that all is there; the caller wants to know all the same.
@@ -117,8 +120,20 @@ struct State {
 }
 
 impl Bar {
-    fn new(oci: &GrantedOci, selector: &Selector, target: &Repository) -> Self {
-        let title = format!("copy {selector} to {}", target.name());
+    fn new(
+        oci: &GrantedOci,
+        source: &Repository,
+        selector: &Selector,
+        target: &Repository,
+    ) -> Self {
+        let from = source.name();
+        let title = match selector {
+            Selector::Tag(tag) => format!("copy {from}:{tag} to {}", target.name()),
+            Selector::Digest(digest) => {
+                let hex: String = digest.hex().chars().take(SHOWN_HEX).collect();
+                format!("copy {from}@{}:{hex} to {}", digest.algorithm(), target.name())
+            }
+        };
         Self { voice: oci.call.voice.clone(), title, state: Mutex::default() }
     }
 }

@@ -22,8 +22,8 @@ pub struct RegistrySettings {
     pub password: Option<String>,
     /// The name of the secret that is a bearer token, instead of user and password.
     pub token: Option<String>,
-    /// Whether plain HTTP is spoken.
-    pub insecure: bool,
+    /// Whether plain HTTP is spoken; unsaid: on loopback only, and not where `ca` is given.
+    pub insecure: Option<bool>,
     /// A file of certificates (PEM) that count for this registry besides the machine's own.
     pub ca: Option<PathBuf>,
 }

@@ -228,6 +228,11 @@ async fn a_copy_moves_what_is_missing_and_says_what_it_did() {
     assert!(lines.contains(&line), "{lines:#?}");
     let line = format!("ledger oci copy {from} to {to}: unchanged {digest} (0)");
     assert!(lines.contains(&line), "{lines:#?}");
+    let title = format!("copy {from} to {}", other.at("mirror/base"));
+    assert!(
+        lines.iter().any(|line| line.starts_with("start ") && line.contains(&title)),
+        "{lines:#?}"
+    );
     let bars = lines.iter().filter(|line| line.starts_with("start ")).count();
     let ends = lines.iter().filter(|line| line.starts_with("end ")).count();
     assert_eq!((bars, ends), (1, 1), "a copy that moves nothing shows no bar");

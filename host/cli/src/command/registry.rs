@@ -15,7 +15,7 @@ use crate::ui;
 
 pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<Exit, Failure> {
     let Registry::Serve { root, listen, access_log } = command;
-    let registry = oci::LayoutRegistry::new(&root);
+    let registry = oci::LayoutRegistry::open(&root).map_err(Fault::from)?;
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Fault::new(Kind::Failed, format!("cannot listen on {listen}"))
             .cause(error)

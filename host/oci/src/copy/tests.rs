@@ -80,7 +80,7 @@ async fn an_index_comes_along_whole() {
 #[tokio::test]
 async fn images_move_through_every_kind_of_place() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let server = Server::registry(LayoutRegistry::new(one.path())).await;
+    let server = Server::registry(LayoutRegistry::open(one.path()).unwrap()).await;
     let stores: [&dyn Store; 4] = [
         &memory("start"),
         &server.repository("some/where"),
@@ -185,7 +185,7 @@ async fn a_failure_leaves_no_tag() {
         push_image(&from, "linux/amd64", &[layer.clone(), content(2, 10)], &[tag("v1")]).await;
     from.delete_blob(&crate::Digest::of(&layer)).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let server = Server::registry(LayoutRegistry::new(directory.path())).await;
+    let server = Server::registry(LayoutRegistry::open(directory.path()).unwrap()).await;
     let to = server.repository("to");
     let error = copy_tag(&from, &to, "v1").await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);

@@ -73,9 +73,16 @@ impl Root {
 }
 
 impl LayoutRegistry {
-    /// The repositories below `root`, which comes into being with its first write.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: Arc::new(Root { path: root.into() }), at_hand: Arc::default() }
+    /// The repositories below `root`, which is made if it is not there. Blocks for a moment.
+    ///
+    /// # Errors
+    /// [`Error::Root`] for something that is no folder, or one that cannot be made or written to.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = root.into();
+        match prepare(&path) {
+            Ok(()) => Ok(Self { root: Arc::new(Root { path }), at_hand: Arc::default() }),
+            Err(source) => Err(Error::Root { root: path, source }),
+        }
     }
 
     fn layout(&self, name: &RepositoryName) -> Arc<Layout> {
@@ -90,6 +97,16 @@ impl LayoutRegistry {
         at_hand.insert(name.clone(), Arc::clone(&layout));
         layout
     }
+}
+
+fn prepare(root: &Path) -> std::io::Result<()> {
+    if root.exists() && !root.is_dir() {
+        return Err(std::io::Error::other("it is not a folder"));
+    }
+    fs_err::create_dir_all(root)?;
+    // Permissions, a read-only disk, a quota: only a file that is made tells. It has no name for
+    // longer than that.
+    tempfile::tempfile_in(root).map(|_| ())
 }
 
 impl Registry for LayoutRegistry {

@@ -186,7 +186,7 @@ async fn a_tag_that_moves_leaves_referrers_known() {
 async fn mounting_in_a_registry_is_a_hard_link() {
     use std::os::unix::fs::MetadataExt as _;
     let directory = tempfile::tempdir().unwrap();
-    let registry = LayoutRegistry::new(directory.path());
+    let registry = LayoutRegistry::open(directory.path()).unwrap();
     let names = ["a", "b/c"].map(|name| name.parse::<RepositoryName>().unwrap());
     let bytes = content(1, 1000);
     let blob =
@@ -196,4 +196,21 @@ async fn mounting_in_a_registry_is_a_hard_link() {
     assert_eq!(to.push_blob(&blob, &bytes, Some(&names[0])).await.unwrap(), Pushed::Mounted);
     let file = directory.path().join("b/c/blobs/sha256").join(blob.digest.hex());
     assert_eq!(fs_err::metadata(file).unwrap().nlink(), 2);
+}
+
+#[test]
+fn a_root_that_cannot_be_one_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs_err::write(&file, "x").unwrap();
+    for root in [file.clone(), file.join("below")] {
+        let fault = Fault::from(LayoutRegistry::open(&root).err().unwrap());
+        assert_eq!((fault.kind, fault.code.as_str()), (Kind::Failed, "oci.io"));
+        let message = format!("`{}` cannot be the folder of a registry", root.display());
+        assert_eq!(fault.message, message);
+        assert!(!fault.causes.is_empty() && fault.help.is_some(), "{fault}");
+    }
+    let new = directory.path().join("a/b");
+    LayoutRegistry::open(&new).unwrap();
+    assert_eq!(fs_err::read_dir(&new).unwrap().count(), 0, "it is there, and nothing is in it");
 }

@@ -158,6 +158,7 @@ impl Shared {
         credential: Credential,
     ) -> Result<Token, Error> {
         let url = realm_url(host, realm)?;
+        self.may_go(&host.base, &url)?;
         let (request, method, shown) = match credential {
             Credential::IdentityToken(refresh) => {
                 let refresh = refresh.expose_text().unwrap_or_default();

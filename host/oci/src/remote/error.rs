@@ -42,6 +42,11 @@ pub enum Problem {
     Transport(reqwest::Error),
     /// An answer that breaks the specification.
     Protocol(String),
+    /// An answer to a question for a manifest that is none, such as a page to sign in.
+    NoManifest {
+        /// What it says it is.
+        content_type: Option<String>,
+    },
 }
 
 impl RemoteError {
@@ -55,6 +60,7 @@ impl RemoteError {
             Problem::Transport(error) if error.is_builder() => Kind::Internal,
             Problem::Transport(_) => Kind::Transient,
             Problem::Protocol(_) => Kind::Failed,
+            Problem::NoManifest { .. } => Kind::Invalid,
         }
     }
 
@@ -62,7 +68,7 @@ impl RemoteError {
     pub fn status(&self) -> Option<http::StatusCode> {
         match &self.problem {
             Problem::Status { status, .. } => Some(*status),
-            Problem::Transport(_) | Problem::Protocol(_) => None,
+            Problem::Transport(_) | Problem::Protocol(_) | Problem::NoManifest { .. } => None,
         }
     }
 
@@ -70,7 +76,7 @@ impl RemoteError {
     pub fn code(&self) -> Option<&str> {
         match &self.problem {
             Problem::Status { code, .. } => code.as_deref(),
-            Problem::Transport(_) | Problem::Protocol(_) => None,
+            Problem::Transport(_) | Problem::Protocol(_) | Problem::NoManifest { .. } => None,
         }
     }
 
@@ -89,6 +95,10 @@ impl RemoteError {
             (Problem::Transport(error), _) if error.is_connect() => {
                 Some("check that the registry is running and that its name is right".to_owned())
             }
+            (Problem::NoManifest { .. }, _) => Some(format!(
+                "check that `{}` is a registry, and that no proxy or page to sign in answers for it",
+                self.host()
+            )),
             _ => None,
         }
     }
@@ -178,7 +188,7 @@ pub(super) fn read_body(body: &[u8]) -> (Option<String>, Option<String>) {
 }
 
 /// One short line: a registry's words go to a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE).collect();
     line.trim().to_owned()
@@ -202,6 +212,10 @@ impl fmt::Display for RemoteError {
             Problem::Transport(error) if error.is_timeout() => f.write_str("no answer in time"),
             Problem::Transport(_) => f.write_str("the connection broke"),
             Problem::Protocol(why) => f.write_str(why),
+            Problem::NoManifest { content_type } => {
+                f.write_str("answered with something that is no manifest")?;
+                content_type.as_ref().map_or(Ok(()), |what| write!(f, " (`{what}`)"))
+            }
         }
     }
 }
@@ -211,7 +225,7 @@ impl std::error::Error for RemoteError {
         match &self.problem {
             // Its own text repeats the URL; what it wraps is the cause.
             Problem::Transport(error) => std::error::Error::source(error),
-            Problem::Status { .. } | Problem::Protocol(_) => None,
+            Problem::Status { .. } | Problem::Protocol(_) | Problem::NoManifest { .. } => None,
         }
     }
 }

@@ -66,6 +66,7 @@ impl RemoteRepository {
         size: u64,
         content: BlobStream,
     ) -> Result<Response, Error> {
+        self.remote.may_go(&self.host.base, &ask.url)?;
         let own = same_origin(&self.host.base, &ask.url);
         let header = if own { self.authorize(&ask.scope, None).await? } else { None };
         let mut request = self.remote.http.request(ask.method.clone(), ask.url.clone());
@@ -104,6 +105,7 @@ impl RemoteRepository {
     async fn follow(&self, ask: &Ask, header: Option<HeaderValue>) -> Result<Response, Error> {
         let mut url = ask.url.clone();
         for _ in 0..=MOST_REDIRECTS {
+            self.remote.may_go(&self.host.base, &url)?;
             let mut request = self.remote.http.request(ask.method.clone(), url.clone());
             request = request.headers(ask.headers.clone());
             if let Some(header) = header.as_ref().filter(|_| same_origin(&self.host.base, &url)) {

@@ -5,12 +5,18 @@ use futures::StreamExt as _;
 use super::RemoteRepository;
 use crate::{BlobStream, Descriptor, Error};
 
+/// Breaks of one download in all, however far it comes between them: a layer of 10 GB over a line
+/// that breaks every 100 MB. Who hands out a byte at a time is not waited for.
+pub(super) const MOST_BREAKS: u32 = 100;
+
 struct State {
     repository: RemoteRepository,
     blob: Descriptor,
     stream: Option<BlobStream>,
     at: u64,
+    /// Since something came that was not there before.
     attempt: u32,
+    breaks: u32,
 }
 
 /// `first`, and what is missing of it by ranges, as often as the options allow without progress.
@@ -19,11 +25,13 @@ pub(super) fn stream(
     blob: Descriptor,
     first: BlobStream,
 ) -> BlobStream {
-    let start = State { repository, blob, stream: Some(first), at: 0, attempt: 1 };
+    let start = State { repository, blob, stream: Some(first), at: 0, attempt: 1, breaks: 0 };
     BlobStream::new(futures::stream::try_unfold(start, |mut state| async move {
         loop {
             let failed = match &mut state.stream {
                 Some(stream) => match stream.next().await {
+                    // What a registry without ranges sends again is cut off: nothing of it is left.
+                    Some(Ok(chunk)) if chunk.is_empty() => continue,
                     Some(Ok(chunk)) => {
                         state.at += chunk.len() as u64;
                         state.attempt = 1;
@@ -32,13 +40,11 @@ pub(super) fn stream(
                     Some(Err(error)) => error,
                     None => return Ok(None),
                 },
-                None => match state.rest().await {
-                    Ok(stream) => {
-                        state.stream = Some(stream);
-                        continue;
-                    }
-                    Err(error) => error,
-                },
+                None => {
+                    // A request that fails has been sent often enough.
+                    state.stream = Some(state.rest().await?);
+                    continue;
+                }
             };
             state.pause(failed).await?;
         }
@@ -53,7 +59,9 @@ impl State {
     /// Waits, unless it has been tried often enough.
     async fn pause(&mut self, failed: Error) -> Result<(), Error> {
         let retry = self.repository.remote.options.retry;
-        if self.attempt >= retry.attempts || !failed.is_transient() {
+        self.breaks += 1;
+        let is_hopeless = self.attempt >= retry.attempts || self.breaks > MOST_BREAKS;
+        if is_hopeless || !failed.is_transient() {
             return Err(failed);
         }
         tracing::debug!(at = self.at, error = %failed, "a download goes on");

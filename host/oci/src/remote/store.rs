@@ -5,6 +5,7 @@ use std::ops::Range;
 use futures::future::BoxFuture;
 
 use super::RemoteRepository;
+use super::transfer::PushError;
 use crate::{
     BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
     RepositoryName, Selector, Store, Tag,
@@ -63,7 +64,9 @@ impl Store for RemoteRepository {
             loop {
                 let failed = match self.push_once(blob, content, mount_from).await {
                     Ok(pushed) => return Ok(pushed),
-                    Err(error) => error,
+                    // A registry has been asked as often as it may be when its stream gives up.
+                    Err(PushError::Source(error @ Error::Remote(_))) => return Err(error),
+                    Err(PushError::Source(error) | PushError::Target(error)) => error,
                 };
                 // What the registry wants has been learned; a fresh token is fetched.
                 let is_stale = attempt == 1

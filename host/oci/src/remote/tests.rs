@@ -14,9 +14,11 @@ use crate::testing::{
     Server, answer, content, image, memory, missing, push_image, repository, tag,
 };
 use crate::{
-    Anonymous, Credential, Credentials, Descriptor, Digest, Error, MediaType, Mismatch, Pushed,
-    RegistryHost, RepositoryName, Selector, Store,
+    Anonymous, Credential, Credentials, Descriptor, Digest, Error, MediaType, MemoryRegistry,
+    Mismatch, Pushed, RegistryHost, RepositoryName, Selector, Store,
 };
+
+mod reach;
 
 const DIGEST_HEADER: &str = "docker-content-digest";
 
@@ -131,6 +133,40 @@ async fn a_download_that_is_always_cut_fails_in_the_end() {
     assert_eq!(target.blob_size(&blob.digest).await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_registry_without_ranges_that_always_cuts_is_not_asked_for_ever() {
+    let whole = content(1, 200_000);
+    let blob = Descriptor::of(MediaType::OCTET_STREAM, &whole);
+    let server = Server::hostile(move |_| cut(&whole, 70_000)).await;
+    let store = server.repository("a");
+    let error = store.blob(&blob).await.unwrap().collect(u64::MAX).await.unwrap_err();
+    assert_eq!((error.kind(), server.log.count().as_str()), (Kind::Transient, "GET 3"));
+
+    // The pushing side does not begin again with what its source has given up.
+    let target = Server::registry(MemoryRegistry::new()).await;
+    let source = Source(store, blob.clone());
+    let error = target.repository("a").push_blob(&blob, &source, None).await.unwrap_err();
+    assert_eq!((error.kind(), server.log.count().as_str()), (Kind::Transient, "GET 3"));
+    assert_eq!(target.repository("a").blob_size(&blob.digest).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_download_that_comes_byte_by_byte_is_given_up() {
+    let whole = content(1, 200_000);
+    let blob = Descriptor::of(MediaType::OCTET_STREAM, &whole);
+    let server = Server::hostile(move |request| {
+        let first = header(request, "range").trim_start_matches("bytes=");
+        let first = first.split('-').next().unwrap().parse().unwrap_or(0);
+        let mut response = cut(&whole.slice(first..), 1);
+        *response.status_mut() = if first == 0 { 200 } else { 206 }.try_into().unwrap();
+        response
+    })
+    .await;
+    let stream = server.repository("a").blob(&blob).await.unwrap();
+    assert_eq!(stream.collect(u64::MAX).await.unwrap_err().kind(), Kind::Transient);
+    assert_eq!(server.log.count(), format!("GET {}", super::resume::MOST_BREAKS + 1));
+}
+
 struct Source(super::RemoteRepository, Descriptor);
 
 impl crate::BlobSource for Source {
@@ -172,6 +208,54 @@ async fn statuses_become_kinds() {
     let schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
     let fault = fault_of(move |_| answer(200, &[("content-type", schema1)], "{}")).await;
     assert!(fault.help.unwrap().contains("push the image again"));
+}
+
+#[tokio::test]
+async fn what_is_no_manifest_is_refused() {
+    let page = "<html>sign in</html>";
+    let none = "answered with something that is no manifest";
+    for (content_type, body, ends) in [
+        ("text/html; charset=utf-8", page, " (`text/html; charset=utf-8`)"),
+        ("application/pdf", page, " (`application/pdf`)"),
+        ("", page, ""),
+        ("text/html", "{}", " (`text/html`)"),
+        ("application/json", r#"{"errors":[]}"#, " (`application/json`)"),
+    ] {
+        let server = Server::hostile(move |_| match content_type {
+            "" => answer(200, &[], body),
+            content_type => answer(200, &[("content-type", content_type)], body),
+        })
+        .await;
+        let store = server.repository("a");
+        for error in [
+            store.manifest(&latest()).await.unwrap_err(),
+            // A status alone does not say that there is something.
+            store.resolve(&latest()).await.unwrap_err(),
+        ] {
+            let fault = Fault::from(error);
+            assert_eq!((fault.kind, fault.code.as_str()), (Kind::Invalid, "oci.invalid"));
+            assert!(fault.message.ends_with(&format!("latest: {none}{ends}")), "{fault}");
+            assert!(fault.help.unwrap().contains(&format!("`{}` is a registry", server.host)));
+        }
+    }
+    let long = "x".repeat(10_000);
+    let fault = fault_of(move |_| answer(200, &[("content-type", long.as_str())], page)).await;
+    assert!(fault.message.len() < 1000, "{fault}");
+}
+
+#[tokio::test]
+async fn a_manifest_is_taken_whatever_its_server_calls_it() {
+    let image = image(&memory("x"), "linux/amd64", &[], None).await;
+    for content_type in ["text/html", "application/json"] {
+        let body = image.bytes().clone();
+        let server =
+            Server::hostile(move |_| answer(200, &[("content-type", content_type)], body.clone()))
+                .await;
+        let store = server.repository("a");
+        let found = store.manifest(&latest()).await.unwrap();
+        assert_eq!((found.bytes(), found.media_type()), (image.bytes(), image.media_type()));
+        assert_eq!(store.resolve(&latest()).await.unwrap().unwrap().digest, image.digest());
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use reqwest::Response;
 use url::Url;
 
 use super::auth::{Action, Scope};
-use super::error::Problem;
+use super::error::{Problem, printable};
 use super::request::{Ask, error, failure, read_limited};
 use super::{RemoteRepository, page, resume};
 use crate::manifest::too_large;
@@ -116,6 +116,7 @@ impl RemoteRepository {
         }
         let (declared, claimed) =
             (media_type(response.headers()), claimed_digest(&ask, response.headers())?);
+        let content_type = text(response.headers(), CONTENT_TYPE.as_str()).map(printable);
         let promised = response.content_length();
         if promised.is_some_and(|size| size > LARGEST_MANIFEST) {
             return Err(too_large(self.what(selector), promised.unwrap_or_default()));
@@ -133,6 +134,9 @@ impl RemoteRepository {
         for expected in [asked, claimed].into_iter().flatten() {
             let verdict = expected.verify(&bytes);
             verdict.map_err(|mismatch| Error::mismatch(self.what(selector), mismatch))?;
+        }
+        if !Manifest::is_plausible(declared.as_ref(), &bytes) {
+            return Err(ask.error(Problem::NoManifest { content_type }));
         }
         let digest = asked.or(claimed).unwrap_or_else(|| Digest::of(&bytes));
         match declared {
@@ -227,12 +231,12 @@ impl RemoteRepository {
         blob: &Descriptor,
         content: &dyn BlobSource,
         mount_from: Option<&RepositoryName>,
-    ) -> Result<Pushed, Error> {
+    ) -> Result<Pushed, PushError> {
         let session = match self.start_upload(blob, mount_from).await? {
             Start::Done(pushed) => return Ok(pushed),
             Start::Session(session) => session,
         };
-        let stream = content.open().await?.verified(blob, "the source");
+        let stream = content.open().await.map_err(PushError::Source)?.verified(blob, "the source");
         // The HTTP library keeps only the text of an error in a body, so the error goes this way.
         let broken = Arc::new(Mutex::new(None));
         let keep = Arc::clone(&broken);
@@ -248,12 +252,12 @@ impl RemoteRepository {
         let sent = self.send_stream(&ask, blob.size, stream).await;
         let cause = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(cause) = cause {
-            return Err(cause);
+            return Err(PushError::Source(cause));
         }
         let response = sent?;
         match response.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(Pushed::Sent),
-            _ => Err(failure(&ask.method, &ask.url, response).await.into()),
+            _ => Err(Error::from(failure(&ask.method, &ask.url, response).await).into()),
         }
     }
 
@@ -383,6 +387,20 @@ impl RemoteRepository {
 /// A list that never ends is cut here; 1,000 entries a page are usual.
 pub(super) const MOST_PAGES: usize = 1000;
 
+/// Whose fault it is that a blob was not pushed.
+pub(super) enum PushError {
+    /// The bytes could not be had.
+    Source(Error),
+    /// They could not be put here.
+    Target(Error),
+}
+
+impl From<Error> for PushError {
+    fn from(error: Error) -> Self {
+        Self::Target(error)
+    }
+}
+
 enum Start {
     Done(Pushed),
     Session(Url),
@@ -392,13 +410,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// What the registry says the content is; generic words say nothing.
+/// What the registry says the content is; generic words, and those of web pages, say nothing.
 fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let media_type = MediaType::new(text(headers, CONTENT_TYPE.as_str())?);
-    let is_generic = matches!(
-        media_type.as_str(),
-        "" | "application/json" | "text/plain" | "application/octet-stream"
-    );
+    let is_generic = media_type.as_str().starts_with("text/")
+        || matches!(
+            media_type.as_str(),
+            "" | "application/json" | "application/octet-stream" | "application/xhtml+xml"
+        );
     (!is_generic).then_some(media_type)
 }
 

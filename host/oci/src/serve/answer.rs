@@ -81,7 +81,8 @@ impl Refusal {
             Error::Conflict { .. }
             | Error::NoSuchPlatform { .. }
             | Error::Remote(_)
-            | Error::Credential(_) => {
+            | Error::Fault(_)
+            | Error::Root { .. } => {
                 tracing::warn!(error = %message, "a request failed");
                 if error.kind() == Kind::NotFound {
                     return Self::unknown(sought, "not found");

@@ -15,7 +15,7 @@ struct Api {
 impl Api {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let server = Server::registry(LayoutRegistry::new(directory.path())).await;
+        let server = Server::registry(LayoutRegistry::open(directory.path()).unwrap()).await;
         let http = client::build(&client::ClientOptions::default()).unwrap();
         Self { server, http, _directory: directory }
     }
