@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -138,7 +138,7 @@ pub(crate) async fn load(
 ) -> Result<Loaded, Fault> {
     let uses = wanted.uses.as_str();
     if let Some(path) = uses.strip_prefix("file:") {
-        return engine.load(read(base.join(path.trim_start_matches("./"))).await?, uses).await;
+        return engine.load(read(&base.join(path.trim_start_matches("./")))?, uses).await;
     }
     if let Some(reference) = uses.strip_prefix("oci://") {
         return engine.load(pull(uses, reference, backends).await?, uses).await;
@@ -156,20 +156,19 @@ pub(crate) async fn load(
     }
 }
 
-async fn read(path: PathBuf) -> Result<Bytes, Fault> {
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        // One byte more than may be: the rest of a larger file is not worth reading.
-        let limit = wasm::COMPONENT_BYTES as u64 + 1;
-        fs_err::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))?;
-        Ok::<Bytes, std::io::Error>(bytes.into())
-    });
-    let read = reading.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-    read.map_err(|error| {
-        Fault::new(Kind::NotFound, "the plugin cannot be read")
+/// A file of this machine. Read in place: nothing else is going on yet, and a thread would cost more
+/// than the reading of what most plugins are.
+fn read(path: &Path) -> Result<Bytes, Fault> {
+    let mut bytes = Vec::new();
+    // One byte more than may be: the rest of a larger file is not worth reading.
+    let limit = wasm::COMPONENT_BYTES as u64 + 1;
+    let opened = fs_err::File::open(path);
+    match opened.and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(bytes.into()),
+        Err(error) => Err(Fault::new(Kind::NotFound, "the plugin cannot be read")
             .cause(error)
-            .help("build it first, or correct the path: it is relative to the pipeline file")
-    })
+            .help("build it first, or correct the path: it is relative to the pipeline file")),
+    }
 }
 
 fn too_large(size: u64, what: impl std::fmt::Display) -> Fault {

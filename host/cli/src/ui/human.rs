@@ -80,7 +80,8 @@ impl Human {
         match &self.bars {
             // Above the bars; a terminal that went away is no reason to end the run.
             Some(bars) => drop(bars.println(&text)),
-            None => drop(writeln!(std::io::stderr().lock(), "{text}")),
+            // In one piece: standard error has no buffer, and lines of two processes may meet there.
+            None => drop(std::io::stderr().write_all(format!("{text}\n").as_bytes())),
         }
     }
 
