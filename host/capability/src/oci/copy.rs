@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ::oci::{CopyEvent, CopyObserver, CopyOptions, Platform, Selector};
+use ::oci::{CopyEvent, CopyObserver, CopyOptions, Platform, Pushed, Selector};
 use report::Fault;
 
 use super::{
@@ -117,6 +117,10 @@ struct Bar {
 struct State {
     /// The progress, once there is something to show.
     id: Option<u64>,
+    /// The bytes of all blobs that will be looked at.
+    total: Option<u64>,
+    /// Bytes of blobs that were there before the first byte moved.
+    there: u64,
 }
 
 impl Bar {
@@ -140,13 +144,29 @@ impl Bar {
 
 impl CopyObserver for Bar {
     fn observe(&self, event: CopyEvent<'_>) {
-        let CopyEvent::Bytes(bytes) = event else { return };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // The end is not known: what the target has is not moved, and what is retried counts twice.
-        let id = *state
-            .id
-            .get_or_insert_with(|| self.voice.progress_start(&self.title, None, Unit::Bytes));
-        self.voice.progress_advance(id, bytes);
+        match event {
+            CopyEvent::Planned { bytes, .. } => {
+                state.total = Some(state.total.unwrap_or_default() + bytes);
+            }
+            CopyEvent::Bytes(bytes) => {
+                let State { id, total, there } = *state;
+                let id = id.unwrap_or_else(|| {
+                    let id = self.voice.progress_start(&self.title, total, Unit::Bytes);
+                    self.voice.progress_advance(id, there);
+                    id
+                });
+                state.id = Some(id);
+                self.voice.progress_advance(id, bytes);
+            }
+            // Not moved, and done all the same.
+            CopyEvent::Blob { blob, pushed: Pushed::Mounted | Pushed::Present } => match state.id {
+                Some(id) => self.voice.progress_advance(id, blob.size),
+                None => state.there += blob.size,
+            },
+            // Of a blob that was sent the bytes were counted; of manifests there is nothing to count.
+            CopyEvent::Blob { pushed: Pushed::Sent, .. } | CopyEvent::Manifest { .. } | _ => {}
+        }
     }
 }
 
