@@ -8,6 +8,7 @@
 //! send it; manifests are looked for in the target only if the tag was there with other content.
 
 mod blobs;
+mod options;
 mod tree;
 
 #[cfg(test)]
@@ -22,44 +23,8 @@ use crate::{
     Content, Descriptor, Digest, Error, Manifest, Platform, Pushed, RepositoryName, Selector,
     Store, Tag,
 };
+pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers, Whereabouts};
 use tree::Tree;
-
-/// As many as keep a link busy over the pauses of single requests; registries do not mind.
-const USUAL_PARALLEL: usize = 6;
-
-/// What a copy may be told.
-#[derive(Clone, Debug)]
-pub struct CopyOptions {
-    /// The tags under which the copy is written; none: under its digest alone.
-    pub tags: Vec<Tag>,
-    /// Keep only these platforms of an index; none: all. One platform: its manifest is copied,
-    /// without the index. Several: a new index, with a new digest.
-    pub platforms: Vec<Platform>,
-    /// Move tags that point elsewhere.
-    pub force: bool,
-    /// How many blobs are moved at the same time; at least one.
-    pub parallel: usize,
-}
-
-/// What a copy did.
-#[derive(Clone, Debug)]
-pub struct Copied {
-    /// What stands in the target now.
-    pub descriptor: Descriptor,
-    /// Whether anything was written or a tag moved.
-    pub changed: bool,
-    /// The platforms that came along; empty where they would have cost a request of their own, as
-    /// when nothing had to be read to see that all is there. [`platforms`] asks.
-    pub platforms: Vec<Platform>,
-    /// Blobs and manifests sent.
-    pub sent: u64,
-    /// Their bytes.
-    pub sent_bytes: u64,
-    /// Blobs mounted from another repository of the target's registry.
-    pub mounted: u64,
-    /// Blobs and manifests that were there already.
-    pub skipped: u64,
-}
 
 /// Something happened during a copy.
 #[derive(Clone, Copy, Debug)]
@@ -99,12 +64,6 @@ pub trait CopyObserver: Send + Sync {
 /// Nobody.
 impl CopyObserver for () {
     fn observe(&self, _event: CopyEvent<'_>) {}
-}
-
-impl Default for CopyOptions {
-    fn default() -> Self {
-        Self { tags: Vec::new(), platforms: Vec::new(), force: false, parallel: USUAL_PARALLEL }
-    }
 }
 
 /// Copies the manifest or index at `selector` and all that it refers to.
@@ -186,7 +145,9 @@ struct Tally {
     sent: u64,
     sent_bytes: u64,
     mounted: u64,
+    mounted_bytes: u64,
     skipped: u64,
+    skipped_bytes: u64,
 }
 
 /// What is to be copied, as far as it had to be read.
@@ -392,7 +353,10 @@ impl<'a> Job<'a> {
             sent: tally.sent,
             sent_bytes: tally.sent_bytes,
             mounted: tally.mounted,
+            mounted_bytes: tally.mounted_bytes,
             skipped: tally.skipped + skipped,
+            skipped_bytes: tally.skipped_bytes,
+            referrers: 0,
         }
     }
 }

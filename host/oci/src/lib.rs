@@ -37,7 +37,10 @@ mod contract;
 #[cfg(test)]
 mod testing;
 
-pub use copy::{Copied, CopyEvent, CopyObserver, CopyOptions, copy, platforms};
+pub use copy::{
+    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers,
+    Whereabouts, copy, platforms,
+};
 pub use credentials::{Anonymous, Credential, Credentials};
 pub use descriptor::{Annotations, Descriptor};
 pub use digest::{Algorithm, Digest, DigestError, Hasher, Mismatch, Verifier};

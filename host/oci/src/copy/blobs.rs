@@ -76,8 +76,14 @@ impl Job<'_> {
                 tally.sent += 1;
                 tally.sent_bytes += blob.size;
             }
-            Pushed::Mounted => tally.mounted += 1,
-            Pushed::Present => tally.skipped += 1,
+            Pushed::Mounted => {
+                tally.mounted += 1;
+                tally.mounted_bytes += blob.size;
+            }
+            Pushed::Present => {
+                tally.skipped += 1;
+                tally.skipped_bytes += blob.size;
+            }
         });
         self.observer.observe(CopyEvent::Blob { blob, pushed });
         Ok(source.kept.and_then(|kept| parse_platform(&lock(&kept))))
