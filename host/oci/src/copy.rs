@@ -8,22 +8,26 @@
 //! send it; manifests are looked for in the target only if the tag was there with other content.
 
 mod blobs;
+mod forecast;
 mod options;
+mod plan;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::index::{Selection, select};
 use crate::{
     Content, Descriptor, Digest, Error, Manifest, Platform, Pushed, RepositoryName, Selector,
     Store, Tag,
 };
+pub use forecast::forecast;
 pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers, Whereabouts};
+use plan::{Plan, Source, Target};
 use tree::Tree;
 
 /// Something happened during a copy.
@@ -83,41 +87,30 @@ pub async fn copy(
     observer: &dyn CopyObserver,
 ) -> Result<Copied, Error> {
     let job = Job::new(from, to, options, observer);
-    let target = Target::look(to, &options.tags).await?;
-    let source = match options.platforms.is_empty() {
-        true => job.whole(selector, &target).await?,
-        false => job.filtered(selector).await?,
-    };
-    let (digest, place) = (source.descriptor().digest, to.name());
-    let pending = target.pending(&digest, options.force, &place)?;
-    // Where no tag was to tell, the content itself is asked for.
-    // In the same repository everything is, but for an index that leaves some platforms out.
-    let is_in_place = job.is_same_repository() && options.platforms.is_empty();
-    let is_there = is_in_place
-        || match options.tags.is_empty() || target.has_others(&digest) {
-            true => to.resolve(&Selector::Digest(digest)).await?.is_some(),
-            false => target.has(&digest),
-        };
-    if is_there && pending.is_empty() {
-        let descriptor = source.descriptor();
+    let plan = Plan::make(&job, selector).await?;
+    let digest = plan.source.digest();
+    let pending = plan.target.writable(digest, options.force, to)?;
+    if plan.is_there && pending.is_empty() {
+        let descriptor = plan.source.descriptor.clone();
         observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: false });
-        return Ok(job.finish(descriptor, false, 1, source.platforms()));
+        job.count(|tally| tally.skipped += 1);
+        return Ok(job.finish(descriptor, false, plan.source.platforms()));
     }
-    let manifest = match source {
-        Source::Read(manifest) => *manifest,
-        Source::Known(descriptor) => job.read(&descriptor).await?,
+    let manifest = match &plan.source.manifest {
+        Some(manifest) => manifest.clone(),
+        None => job.read(&plan.source.descriptor).await?,
     };
     let mut found = match manifest.content() {
-        Content::Index(index) => index.platforms(),
+        Content::Index(index) => index.platforms_of(plan.source.kept.as_ref()),
         Content::Image(_) | Content::Opaque => options.platforms.clone(),
     };
-    if !is_there {
-        let image = job.contents(&manifest, target.is_known()).await?;
+    if !plan.is_there {
+        let kept = plan.source.kept.as_ref();
+        let image = job.contents(&manifest, kept, plan.target.is_known()).await?;
         found.extend(image.filter(|_| found.is_empty()));
     }
-    to.put_manifest(&manifest, &pending).await?;
-    job.sent_manifest(&manifest);
-    Ok(job.finish(manifest.descriptor(), true, 0, found))
+    job.put(&manifest, &pending).await?;
+    Ok(job.finish(manifest.descriptor(), true, found))
 }
 
 /// The platforms of what stands at `selector`: those of an index, or the one of an image, for which
@@ -150,81 +143,6 @@ struct Tally {
     skipped_bytes: u64,
 }
 
-/// What is to be copied, as far as it had to be read.
-enum Source {
-    Known(Box<Descriptor>),
-    Read(Box<Manifest>),
-}
-
-/// What stands under the tags that are to be written.
-struct Target(Vec<(Tag, Option<Descriptor>)>);
-
-impl Source {
-    fn descriptor(&self) -> Descriptor {
-        match self {
-            Self::Known(descriptor) => (**descriptor).clone(),
-            Self::Read(manifest) => manifest.descriptor(),
-        }
-    }
-
-    fn platforms(&self) -> Vec<Platform> {
-        match self {
-            Self::Read(manifest) => match manifest.content() {
-                Content::Index(index) => index.platforms(),
-                Content::Image(_) | Content::Opaque => Vec::new(),
-            },
-            Self::Known(descriptor) => descriptor.platform.iter().cloned().collect(),
-        }
-    }
-}
-
-impl Target {
-    async fn look(to: &dyn Store, tags: &[Tag]) -> Result<Self, Error> {
-        let looks = tags.iter().map(|tag| async move {
-            let found = to.resolve(&Selector::Tag(tag.clone())).await?;
-            Ok::<_, Error>((tag.clone(), found))
-        });
-        Ok(Self(futures::future::try_join_all(looks).await?))
-    }
-
-    fn found(&self) -> impl Iterator<Item = &Digest> {
-        self.0.iter().filter_map(|(_, found)| found.as_ref().map(|found| &found.digest))
-    }
-
-    /// Whether any of the tags is there.
-    fn is_known(&self) -> bool {
-        self.found().next().is_some()
-    }
-
-    fn has(&self, digest: &Digest) -> bool {
-        self.found().any(|found| found == digest)
-    }
-
-    fn has_others(&self, digest: &Digest) -> bool {
-        self.is_known() && !self.has(digest)
-    }
-
-    /// The tags that must be written.
-    fn pending(&self, digest: &Digest, force: bool, place: &str) -> Result<Vec<Tag>, Error> {
-        let mut pending = Vec::new();
-        for (tag, found) in &self.0 {
-            match found {
-                Some(found) if found.digest == *digest => {}
-                Some(found) if !force => {
-                    return Err(Error::Conflict {
-                        tag: tag.clone(),
-                        place: place.to_owned(),
-                        found: Box::new(found.digest),
-                        wanted: Box::new(*digest),
-                    });
-                }
-                Some(_) | None => pending.push(tag.clone()),
-            }
-        }
-        Ok(pending)
-    }
-}
-
 impl<'a> Job<'a> {
     fn new(
         from: &'a dyn Store,
@@ -246,41 +164,29 @@ impl<'a> Job<'a> {
         from.is_some() && from == self.to.mount_source()
     }
 
-    /// Everything at `selector`; read only if it will have to be.
-    async fn whole(&self, selector: &Selector, target: &Target) -> Result<Source, Error> {
-        let by_digest = matches!(selector, Selector::Digest(_));
-        let needs_digest = self.options.tags.is_empty() && !by_digest;
-        if !target.is_known() && !needs_digest {
-            return Ok(Source::Read(Box::new(self.from.manifest(selector).await?)));
+    /// Whether all of `source` is in the target, under whatever name.
+    async fn has(&self, source: &Source, target: &Target) -> Result<bool, Error> {
+        // In the same repository everything is, but for an index that leaves some platforms out.
+        if self.is_same_repository() && self.options.platforms.is_empty() {
+            return Ok(true);
         }
-        let found = self.from.resolve(selector).await?.ok_or_else(|| Error::NotFound {
-            what: format!("manifest {selector}"),
-            place: self.from.name(),
-        })?;
-        Ok(Source::Known(Box::new(found)))
+        // Where no tag tells, the content itself is asked for.
+        let asks = self.options.tags.is_empty() || target.is_known();
+        if !target.has(&source.digest()) && !(asks && self.holds(&source.digest()).await?) {
+            return Ok(false);
+        }
+        // A sparse index tells nothing of what it leads to.
+        for digest in source.kept.iter().flatten() {
+            if !self.holds(digest).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    /// What of it is for the wanted platforms.
-    async fn filtered(&self, selector: &Selector) -> Result<Source, Error> {
-        let wanted = &self.options.platforms;
-        let manifest = self.from.manifest(selector).await?;
-        let Content::Index(index) = manifest.content() else {
-            let platform = blobs::platform_of(self.from, &manifest).await?;
-            let fits = |have: &Platform| wanted.iter().any(|want| have.satisfies(want));
-            return match platform.as_ref().is_none_or(fits) {
-                true => Ok(Source::Read(Box::new(manifest))),
-                false => Err(Error::NoSuchPlatform {
-                    digest: manifest.digest(),
-                    missing: wanted.clone(),
-                    present: platform.into_iter().collect(),
-                }),
-            };
-        };
-        match select(&manifest, index, wanted)? {
-            Selection::Whole => Ok(Source::Read(Box::new(manifest))),
-            Selection::One(entry) => Ok(Source::Known(entry)),
-            Selection::Some(cut) => Ok(Source::Read(cut)),
-        }
+    /// Whether the target has the manifest.
+    async fn holds(&self, digest: &Digest) -> Result<bool, Error> {
+        Ok(self.to.resolve(&Selector::Digest(*digest)).await?.is_some())
     }
 
     /// The manifest that `descriptor` points at.
@@ -297,8 +203,17 @@ impl<'a> Job<'a> {
     }
 
     /// All that `root` refers to; the platform of its image, if its configuration came by.
-    async fn contents(&self, root: &Manifest, look: bool) -> Result<Option<Platform>, Error> {
-        let tree = Tree::read(self, root, look).await?;
+    async fn contents(
+        &self,
+        root: &Manifest,
+        kept: Option<&BTreeSet<Digest>>,
+        look: bool,
+    ) -> Result<Option<Platform>, Error> {
+        let tree = Tree::read(self, root, kept, look).await?;
+        for descriptor in &tree.skipped {
+            self.count(|tally| tally.skipped += 1);
+            self.observer.observe(CopyEvent::Manifest { descriptor, sent: false });
+        }
         let bytes = tree.blobs.iter().map(|blob| blob.size).sum();
         self.observer.observe(CopyEvent::Planned { blobs: tree.blobs.len() as u64, bytes });
         let config = match root.content() {
@@ -307,44 +222,34 @@ impl<'a> Job<'a> {
         };
         let platform = self.push_blobs(&tree.blobs, config).await?;
         // Collected, because a closure that lends would keep the whole from being `Send`.
-        let puts: Vec<_> = tree.manifests.iter().map(|manifest| self.put(manifest)).collect();
+        let puts: Vec<_> = tree.manifests.iter().map(|manifest| self.put(manifest, &[])).collect();
         futures::stream::iter(puts)
             .buffer_unordered(self.options.parallel.max(1))
             .try_collect::<()>()
             .await?;
         // An index may list another, so these go one by one, the inner ones first.
         for index in &tree.indexes {
-            self.put(index).await?;
+            self.put(index, &[]).await?;
         }
         Ok(platform)
     }
 
-    async fn put(&self, manifest: &Manifest) -> Result<(), Error> {
-        self.to.put_manifest(manifest, &[]).await?;
-        self.sent_manifest(manifest);
-        Ok(())
-    }
-
-    fn sent_manifest(&self, manifest: &Manifest) {
+    async fn put(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+        self.to.put_manifest(manifest, tags).await?;
         self.count(|tally| {
             tally.sent += 1;
             tally.sent_bytes += manifest.bytes().len() as u64;
         });
         let descriptor = manifest.descriptor();
         self.observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: true });
+        Ok(())
     }
 
     fn count(&self, add: impl FnOnce(&mut Tally)) {
         add(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn finish(
-        &self,
-        descriptor: Descriptor,
-        changed: bool,
-        skipped: u64,
-        platforms: Vec<Platform>,
-    ) -> Copied {
+    fn finish(&self, descriptor: Descriptor, changed: bool, platforms: Vec<Platform>) -> Copied {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         Copied {
             descriptor,
@@ -354,7 +259,7 @@ impl<'a> Job<'a> {
             sent_bytes: tally.sent_bytes,
             mounted: tally.mounted,
             mounted_bytes: tally.mounted_bytes,
-            skipped: tally.skipped + skipped,
+            skipped: tally.skipped,
             skipped_bytes: tally.skipped_bytes,
             referrers: 0,
         }

@@ -39,7 +39,7 @@ mod testing;
 
 pub use copy::{
     Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers,
-    Whereabouts, copy, platforms,
+    Whereabouts, copy, forecast, platforms,
 };
 pub use credentials::{Anonymous, Credential, Credentials};
 pub use descriptor::{Annotations, Descriptor};

@@ -6,8 +6,8 @@ use futures::StreamExt as _;
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 
-use super::{CopyEvent, Job};
-use crate::{Content, Descriptor, Digest, Error, Manifest, MediaType, Selector};
+use super::Job;
+use crate::{Content, Descriptor, Digest, Error, Manifest, MediaType};
 
 /// Indexes in indexes deeper than this are an attack, or a loop that a hash does not allow.
 const DEEPEST: usize = 8;
@@ -23,19 +23,31 @@ pub(super) struct Tree {
     pub(super) manifests: Vec<Manifest>,
     /// Indexes, the inner ones first.
     pub(super) indexes: Vec<Manifest>,
+    /// Manifests that are in the target already, with all that they lead to.
+    pub(super) skipped: Vec<Descriptor>,
     seen: BTreeSet<Digest>,
 }
 
 impl Tree {
     /// Reads what `root` leads to. With `look`, manifests that are in the target already are taken
-    /// as whole.
-    pub(super) async fn read(job: &Job<'_>, root: &Manifest, look: bool) -> Result<Self, Error> {
+    /// as whole. Of the manifests that `root` lists only those that are `kept` are read.
+    pub(super) async fn read(
+        job: &Job<'_>,
+        root: &Manifest,
+        kept: Option<&BTreeSet<Digest>>,
+        look: bool,
+    ) -> Result<Self, Error> {
         let mut tree = Self {
             blobs: Vec::new(),
             manifests: Vec::new(),
             indexes: Vec::new(),
+            skipped: Vec::new(),
             seen: BTreeSet::new(),
         };
+        if let Some(kept) = kept {
+            let dropped = root.manifests().iter().map(|entry| entry.digest);
+            tree.seen.extend(dropped.filter(|digest| !kept.contains(digest)));
+        }
         tree.add_blobs(root.blobs());
         tree.descend(job, root, look, 1).await?;
         Ok(tree)
@@ -63,13 +75,16 @@ impl Tree {
                 let why = format!("it leads to more than {MOST_MANIFESTS} manifests");
                 return Err(Error::invalid(what(), why));
             }
-            let reads: Vec<_> =
-                manifests.into_iter().map(|entry| missing(job, entry, look)).collect();
+            let reads: Vec<_> = manifests.iter().map(|entry| missing(job, entry, look)).collect();
             let children: Vec<Option<Manifest>> = futures::stream::iter(reads)
                 .buffered(job.options.parallel.max(1))
                 .try_collect()
                 .await?;
-            for child in children.into_iter().flatten() {
+            for (entry, child) in manifests.into_iter().zip(children) {
+                let Some(child) = child else {
+                    self.skipped.push(entry);
+                    continue;
+                };
                 self.add_blobs(child.blobs());
                 match child.content() {
                     Content::Index(_) => {
@@ -95,13 +110,11 @@ impl Tree {
 }
 
 /// The manifest, if it must be sent.
-async fn missing(job: &Job<'_>, entry: Descriptor, look: bool) -> Result<Option<Manifest>, Error> {
-    if look && job.to.resolve(&Selector::Digest(entry.digest)).await?.is_some() {
-        job.count(|tally| tally.skipped += 1);
-        job.observer.observe(CopyEvent::Manifest { descriptor: &entry, sent: false });
-        return Ok(None);
+async fn missing(job: &Job<'_>, entry: &Descriptor, look: bool) -> Result<Option<Manifest>, Error> {
+    match look && job.holds(&entry.digest).await? {
+        true => Ok(None),
+        false => job.read(entry).await.map(Some),
     }
-    job.read(&entry).await.map(Some)
 }
 
 /// Whether an entry of an index is to be fetched as a manifest; what nobody knows is one if its
