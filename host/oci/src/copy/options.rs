@@ -1,0 +1,140 @@
+//! What a copy is told, and what it says.
+
+use std::sync::Arc;
+
+use crate::{Descriptor, Digest, MediaType, MountSource, Platform, Tag};
+
+/// As many as keep a link busy over the pauses of single requests; registries do not mind.
+const USUAL_PARALLEL: usize = 6;
+
+/// What a copy may be told.
+#[derive(Clone)]
+pub struct CopyOptions {
+    /// The tags under which the copy is written; none: under its digest alone.
+    pub tags: Vec<Tag>,
+    /// Keep only these platforms of an index; none: all.
+    pub platforms: Vec<Platform>,
+    /// What becomes of an index when only some platforms are kept.
+    pub index: IndexChoice,
+    /// Move tags that point elsewhere.
+    pub force: bool,
+    /// How many blobs are moved at the same time; at least one.
+    pub parallel: usize,
+    /// The digest that the source must have.
+    pub expect: Option<Digest>,
+    /// Which signatures, SBOMs and attestations come along.
+    pub referrers: Referrers,
+    /// Also copy layers that the image says must not be distributed; otherwise they stay where
+    /// their URLs point.
+    pub foreign_layers: bool,
+    /// What is known of blobs in registries; shared by the copies of a run.
+    pub whereabouts: Whereabouts,
+    /// Whether a blob may be mounted from there, besides from the source; none: from nowhere else.
+    pub may_mount: Option<Arc<dyn Fn(&MountSource) -> bool + Send + Sync>>,
+}
+
+/// What becomes of an index when only some of its platforms are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IndexChoice {
+    /// One platform: its manifest, without the index. Several: a new index, with a new digest.
+    #[default]
+    New,
+    /// The index as it is, with its digest; the other platforms are not copied (a sparse index).
+    Sparse,
+}
+
+/// Which referrers come along.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Referrers {
+    /// None; nobody is asked for them.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those of these artifact types.
+    Only(Vec<MediaType>),
+}
+
+/// Which blobs are in which repositories, as far as this run has seen, and which are on their way.
+/// Clones share what they know.
+#[derive(Clone, Default)]
+pub struct Whereabouts;
+
+/// What a copy did.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// What stands in the target now.
+    pub descriptor: Descriptor,
+    /// Whether anything was written or a tag moved.
+    pub changed: bool,
+    /// The platforms that came along; empty where they would have cost a request of their own, as
+    /// when nothing had to be read to see that all is there. [`super::platforms`] asks.
+    pub platforms: Vec<Platform>,
+    /// Blobs and manifests sent.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Blobs mounted from another repository of the target's registry.
+    pub mounted: u64,
+    /// Their bytes.
+    pub mounted_bytes: u64,
+    /// Blobs and manifests that were there already.
+    pub skipped: u64,
+    /// Their bytes, as far as they were looked at.
+    pub skipped_bytes: u64,
+    /// Referrers that are in the target now and came with this copy, sent or not.
+    pub referrers: u64,
+}
+
+/// What a copy would do, as far as reading tells.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// What would stand in the target.
+    pub descriptor: Descriptor,
+    /// Whether anything would be written or a tag moved.
+    pub changed: bool,
+    /// The platforms that would come along.
+    pub platforms: Vec<Platform>,
+    /// Blobs and manifests that would be sent, and their bytes.
+    pub send: u64,
+    /// See `send`.
+    pub send_bytes: u64,
+    /// Blobs that are known to be in another repository of the target's registry.
+    pub mount: u64,
+    /// Their bytes.
+    pub mount_bytes: u64,
+    /// Blobs and manifests that are there.
+    pub skip: u64,
+    /// Their bytes.
+    pub skip_bytes: u64,
+    /// Referrers that would come along.
+    pub referrers: u64,
+    /// The tags that would be written.
+    pub moves: Vec<MovedTag>,
+}
+
+/// A tag that would be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedTag {
+    /// Which.
+    pub tag: Tag,
+    /// What it points at today.
+    pub from: Option<Digest>,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self {
+            tags: Vec::new(),
+            platforms: Vec::new(),
+            index: IndexChoice::default(),
+            force: false,
+            parallel: USUAL_PARALLEL,
+            expect: None,
+            referrers: Referrers::default(),
+            foreign_layers: false,
+            whereabouts: Whereabouts::default(),
+            may_mount: None,
+        }
+    }
+}
