@@ -58,6 +58,9 @@ pub use remote::{
     Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
     Retry,
 };
-pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
+pub use serve::{
+    Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,
+    serve_with,
+};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
 pub use stream::{BlobSource, BlobStream};
