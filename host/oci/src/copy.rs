@@ -116,6 +116,7 @@ pub async fn copy(
         found.extend(image.filter(|_| found.is_empty()));
     }
     to.put_manifest(&manifest, &pending).await?;
+    to.finish().await?;
     job.sent_manifest(&manifest);
     Ok(job.finish(manifest.descriptor(), true, 0, found))
 }

@@ -8,8 +8,8 @@
 //! killed, however, leaves nothing half written under its name.
 
 mod disk;
-mod index_file;
-mod read;
+pub(crate) mod index_file;
+pub(crate) mod read;
 mod registry;
 mod upload;
 
@@ -29,6 +29,7 @@ use crate::{
     RepositoryName, Selector, Store, Tag,
 };
 use disk::Disk;
+pub(crate) use disk::MARKER_CONTENT;
 use upload::LayoutUpload;
 
 /// What is remembered of manifests, so that referrers need not be read again and again.
@@ -62,6 +63,11 @@ impl Layout {
         let name = format!("{}/{repository}", root.path.display());
         let disk = Arc::new(Disk::new(root.directory(&repository), name));
         Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
+    }
+
+    /// The file of a blob, if it is there.
+    pub(crate) fn blob_file(&self, digest: &Digest) -> Option<std::fs::File> {
+        self.disk.open_blob(digest).ok()
     }
 
     /// Takes bytes whose digest is not known yet.
@@ -129,7 +135,7 @@ fn referrer(
 }
 
 /// The one place where this room leaves the async runtime.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
@@ -195,7 +201,7 @@ impl Store for Layout {
         let digest = blob.digest;
         Box::pin(async move {
             let file = self.on_disk(move |disk| disk.open_blob(&digest)).await?;
-            Ok(read::stream(file, range, self.disk.name().to_owned()))
+            Ok(read::stream(Arc::new(file), range, self.disk.name().to_owned()))
         })
     }
 

@@ -12,6 +12,7 @@
 //! Neighbours: `report` below, `capability` above (it implements [`Credentials`] and holds stores
 //! through grants). This room knows no grants, no clouds, no terminal and no environment.
 
+mod archive;
 pub mod client;
 mod copy;
 mod credentials;
@@ -37,6 +38,7 @@ mod contract;
 #[cfg(test)]
 mod testing;
 
+pub use archive::{Archive, ArchiveFormat};
 pub use copy::{
     Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers,
     Whereabouts, copy, platforms,
