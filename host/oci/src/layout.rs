@@ -8,8 +8,8 @@
 //! killed, however, leaves nothing half written under its name.
 
 mod disk;
-mod index_file;
-mod read;
+pub(crate) mod index_file;
+pub(crate) mod read;
 mod registry;
 mod upload;
 
@@ -29,6 +29,7 @@ use crate::{
     Pushed, RepositoryName, Selector, Store, Tag,
 };
 use disk::Disk;
+pub(crate) use disk::MARKER_CONTENT;
 use upload::LayoutUpload;
 
 /// What is remembered of manifests, so that referrers need not be read again and again.
@@ -61,6 +62,11 @@ impl Layout {
     fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
         let disk = Arc::new(root.disk(&repository));
         Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
+    }
+
+    /// The file of a blob, if it is there.
+    pub(crate) fn blob_file(&self, digest: &Digest) -> Option<std::fs::File> {
+        self.disk.open_blob(digest).ok()
     }
 
     /// Takes bytes whose digest is not known yet.
@@ -194,7 +200,7 @@ impl Store for Layout {
         let digest = blob.digest;
         Box::pin(async move {
             let file = self.on_disk(move |disk| disk.open_blob(&digest)).await?;
-            Ok(read::stream(file, range, self.disk.name().to_owned()))
+            Ok(read::stream(Arc::new(file), range, self.disk.name().to_owned()))
         })
     }
 

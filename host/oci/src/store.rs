@@ -88,6 +88,12 @@ pub trait Store: Send + Sync {
 
     /// Deletes a blob. False where there was nothing.
     fn delete_blob<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<bool, Error>>;
+
+    /// Makes what was written durable where single writes do not: an archive is one file, which is
+    /// replaced as a whole. Until then nobody but this store sees it, and dropping it leaves nothing.
+    fn finish(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// How a blob came into a store.

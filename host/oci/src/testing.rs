@@ -160,8 +160,12 @@ pub(crate) async fn image(
     subject: Option<&Descriptor>,
 ) -> Manifest {
     let (os, architecture) = platform.split_once('/').unwrap();
-    let config = serde_json::json!({ "os": os, "architecture": architecture }).to_string();
-    let config = Bytes::from(config);
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| Digest::of(layer)).collect();
+    let config = serde_json::json!({
+        "os": os, "architecture": architecture,
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+    });
+    let config = Bytes::from(config.to_string());
     let config_descriptor = push(store, MediaType::OCI_CONFIG, &config).await;
     let mut descriptors = Vec::new();
     for layer in layers {

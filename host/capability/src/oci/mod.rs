@@ -93,7 +93,7 @@ impl GrantedOci {
                 self.call.check(&want, Effect::Look)?;
             }
         }
-        let store = self.oci.store(&place, &id).await?;
+        let store = self.oci.store(&place, &id, access).await?;
         Ok(Repository::new(self.call.clone(), store, id, place, access))
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 
 /// What says that a directory is a layout (image-spec, "oci-layout file").
 const MARKER: &str = "oci-layout";
-const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Our own corner: the lock and files that are being written.
 const WORK: &str = ".windlass";
