@@ -1,5 +1,10 @@
 //! Copies between stores, and what they cost in requests.
 
+mod failures;
+mod forecast;
+mod referrers;
+mod sharing;
+
 use std::sync::Mutex;
 
 use bytes::Bytes;
