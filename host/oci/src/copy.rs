@@ -1,11 +1,23 @@
 //! Copies between any two stores.
 //!
-//! The order makes a failure harmless: blobs, configurations, manifests, indexes, and the tags with
-//! the last manifest of all. Whoever reads the target sees the old image or the new one, whole.
+//! The order makes a failure harmless: blobs, configurations, manifests, indexes, the root under its
+//! digest, what speaks about it (`referrers`), and the tags last of all. Whoever reads the target by
+//! tag sees the old image or the new one, whole; a tag that is there says that nothing is missing.
 //!
 //! Requests are the cost that counts, so each is asked for by a need: an unchanged tag costs one
-//! `HEAD` on either side; a blob that may be there is asked for by the request that would start to
-//! send it; manifests are looked for in the target only if the tag was there with other content.
+//! `HEAD` on either side, and with referrers two more on the source, and one on the target if there
+//! are any. A blob that may be there is asked for by the request that would start to send it;
+//! manifests are looked for in the target only if the tag was there with other content. What another
+//! copy of the run has seen or brought (`whereabouts`) costs nothing, unless the registry says that
+//! it is gone: then the copy is made again without that knowledge.
+//!
+//! Bytes are hashed once: the stream that the source verifies carries its proof to the target, and
+//! chunks are passed on, not copied. In memory are the manifests of one tree (at most 64 MiB), one
+//! configuration, and the chunks of as many blobs as may move at a time.
+//!
+//! `plan` holds source and target against each other, for the copy and for the `forecast`; `tree` is
+//! what a manifest leads to; `blobs` moves. Never here: a request that changes the source, a tag
+//! before its content, bytes that nobody verified.
 
 mod blobs;
 mod forecast;

@@ -1,5 +1,6 @@
 //! Copies between stores, and what they cost in requests.
 
+mod content;
 mod failures;
 mod forecast;
 mod referrers;

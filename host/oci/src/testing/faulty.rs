@@ -206,6 +206,17 @@ pub(crate) fn assert_whole<'a>(store: &'a dyn Store, manifest: &'a Manifest) -> 
         }
         if let Content::Index(index) = manifest.content() {
             for entry in &index.manifests {
+                if !entry.media_type.is_manifest() {
+                    let found = store.blob_size(&entry.digest).await.unwrap();
+                    assert_eq!(
+                        found,
+                        Some(entry.size),
+                        "{} lacks {}",
+                        manifest.digest(),
+                        entry.digest
+                    );
+                    continue;
+                }
                 let child = store.manifest(&Selector::Digest(entry.digest)).await;
                 let child = child.unwrap_or_else(|error| panic!("{}: {error}", manifest.digest()));
                 assert_whole(store, &child).await;
