@@ -55,7 +55,8 @@ pub use place::{LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, Retry,
+    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
+    Retry,
 };
 pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
