@@ -40,8 +40,8 @@ pub use crate::oci::{
 };
 pub use backends::{Backends, CallFacts, Granted};
 pub use grant::{
-    Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer, RepositoryId, Want,
-    parse_only_to,
+    ArchiveFormat, Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer,
+    RepositoryId, Want, parse_only_to,
 };
 pub use log::{Group, LineWriter, Progress, StepLog};
 pub use secrets::{

@@ -51,7 +51,7 @@ pub use layout::{Layout, LayoutRegistry};
 pub use manifest::{Content, ImageManifest, LARGEST_MANIFEST, Manifest};
 pub use media_type::MediaType;
 pub use memory::{Memory, MemoryRegistry};
-pub use place::{LayoutPlace, Place, PlaceError};
+pub use place::{DockerArchivePlace, LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{

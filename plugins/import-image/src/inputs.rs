@@ -10,7 +10,8 @@ use windlass_plugin::Request;
 #[derive(Debug, Clone, Default, Deserialize, windlass_plugin::Inputs)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Inputs {
-    /// The image to copy: `HOST/REPOSITORY[:TAG][@DIGEST]` or `oci-layout:PATH[:TAG][@DIGEST]`.
+    /// The image to copy: `HOST/REPOSITORY[:TAG][@DIGEST]`, `oci-layout:PATH[:TAG][@DIGEST]`,
+    /// `oci-archive:FILE[:TAG][@DIGEST]` or `docker-archive:FILE[:REPOSITORY[:TAG]][@DIGEST]`.
     pub source: Option<String>,
     /// Several images to copy.
     #[serde(default)]

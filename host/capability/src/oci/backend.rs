@@ -119,8 +119,11 @@ impl Oci {
                 let path = crate::blocking(move || confined(&root, &path)).await?;
                 Ok(Arc::new(Layout::new(path)))
             }
-            (Place::Layout(_), RepositoryId::Registry { .. }) => {
-                Err(Fault::new(Kind::Internal, "a layout was taken for a registry"))
+            (Place::OciArchive(_) | Place::DockerArchive(_), RepositoryId::Archive { .. }) => {
+                Err(Fault::new(Kind::Invalid, format!("`{id}` cannot be opened")))
+            }
+            (Place::Layout(_) | Place::OciArchive(_) | Place::DockerArchive(_), _) => {
+                Err(Fault::new(Kind::Internal, format!("{place} was taken for {id}")))
             }
         }
     }
