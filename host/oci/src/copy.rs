@@ -11,24 +11,31 @@ mod blobs;
 mod forecast;
 mod options;
 mod plan;
+mod referrers;
 mod tree;
+mod whereabouts;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use report::Kind;
 
 use crate::{
     Content, Descriptor, Digest, Error, Manifest, Platform, Pushed, RepositoryName, Selector,
     Store, Tag,
 };
 pub use forecast::forecast;
-pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers, Whereabouts};
+pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag, Referrers};
 use plan::{Plan, Source, Target};
 use tree::Tree;
+pub use whereabouts::Whereabouts;
+use whereabouts::{Item, PlaceId};
 
 /// Something happened during a copy.
 #[derive(Clone, Copy, Debug)]
@@ -87,30 +94,15 @@ pub async fn copy(
     observer: &dyn CopyObserver,
 ) -> Result<Copied, Error> {
     let job = Job::new(from, to, options, observer);
-    let plan = Plan::make(&job, selector).await?;
-    let digest = plan.source.digest();
-    let pending = plan.target.writable(digest, options.force, to)?;
-    if plan.is_there && pending.is_empty() {
-        let descriptor = plan.source.descriptor.clone();
-        observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: false });
-        job.count(|tally| tally.skipped += 1);
-        return Ok(job.finish(descriptor, false, plan.source.platforms()));
+    match job.run(selector).await {
+        // What other copies had seen there is gone: once more, and nothing is believed.
+        Err(error) if job.relied.load(Relaxed) && error.is_of_missing_content() => {
+            tracing::debug!(%error, "copied again without knowing what is there");
+            options.whereabouts.forget(to);
+            Job::new(from, to, options, observer).run(selector).await
+        }
+        result => result,
     }
-    let manifest = match &plan.source.manifest {
-        Some(manifest) => manifest.clone(),
-        None => job.read(&plan.source.descriptor).await?,
-    };
-    let mut found = match manifest.content() {
-        Content::Index(index) => index.platforms_of(plan.source.kept.as_ref()),
-        Content::Image(_) | Content::Opaque => options.platforms.clone(),
-    };
-    if !plan.is_there {
-        let kept = plan.source.kept.as_ref();
-        let image = job.contents(&manifest, kept, plan.target.is_known()).await?;
-        found.extend(image.filter(|_| found.is_empty()));
-    }
-    job.put(&manifest, &pending).await?;
-    Ok(job.finish(manifest.descriptor(), true, found))
 }
 
 /// The platforms of what stands at `selector`: those of an index, or the one of an image, for which
@@ -130,6 +122,12 @@ struct Job<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn CopyObserver,
     mount_from: Option<RepositoryName>,
+    /// The source.
+    here: Option<PlaceId>,
+    /// The target.
+    there: Option<PlaceId>,
+    /// Whether something was left out because it was known to be there.
+    relied: AtomicBool,
     tally: Mutex<Tally>,
 }
 
@@ -156,7 +154,77 @@ impl<'a> Job<'a> {
             }
             _ => None,
         };
-        Self { from, to, options, observer, mount_from, tally: Mutex::default() }
+        Self {
+            from,
+            to,
+            options,
+            observer,
+            mount_from,
+            here: options.whereabouts.place(from),
+            there: options.whereabouts.place(to),
+            relied: AtomicBool::default(),
+            tally: Mutex::default(),
+        }
+    }
+
+    async fn run(&self, selector: &Selector) -> Result<Copied, Error> {
+        let plan = Plan::make(self, selector).await?;
+        let source = &plan.source;
+        let pending = plan.target.writable(source.digest(), self.options.force, self.to)?;
+        let mut manifest = source.manifest.clone();
+        let mut platforms = source.platforms();
+        let is_unchanged = plan.is_there && pending.is_empty();
+        if is_unchanged {
+            self.skipped_manifest(&source.descriptor);
+        } else {
+            let root = match manifest.take() {
+                Some(root) => root,
+                None => self.read(&source.descriptor).await?,
+            };
+            if let Some(found) = self.place(&root, &plan, &pending).await? {
+                platforms = found;
+            }
+            manifest = Some(root);
+        }
+        let about = async {
+            let levels = self.find_referrers(&plan, manifest.as_ref()).await?;
+            self.bring_referrers(levels).await
+        };
+        let referrers = about.await.map_err(|error| Error::Referrers {
+            digest: Box::new(source.digest()),
+            place: self.to.name(),
+            source: Box::new(error),
+        })?;
+        Ok(self.finish(source.descriptor.clone(), platforms, referrers))
+    }
+
+    /// Puts `root` into the target, with all that it leads to; its platforms, as far as they came by.
+    async fn place(
+        &self,
+        root: &Manifest,
+        plan: &Plan,
+        tags: &[Tag],
+    ) -> Result<Option<Vec<Platform>>, Error> {
+        let kept = plan.source.kept.as_ref();
+        let mut platforms = match root.content() {
+            Content::Index(index) => Some(index.platforms_of(kept)),
+            Content::Image(_) | Content::Opaque => None,
+        };
+        if !plan.is_there {
+            let roots = std::slice::from_ref(root);
+            let image = self.contents(roots, kept, plan.target.is_known()).await?;
+            platforms = platforms.or(image.map(|platform| vec![platform]));
+        }
+        let put = self.put_as(root, tags, kept.is_none()).await;
+        put.map_err(|error| {
+            let is_refused = matches!(error.kind(), Kind::Invalid | Kind::NotFound);
+            if kept.is_none() || !is_refused {
+                return error;
+            }
+            let (digest, place) = (Box::new(root.digest()), self.to.name());
+            Error::Sparse { digest, place, source: Box::new(error) }
+        })?;
+        Ok(platforms)
     }
 
     fn is_same_repository(&self) -> bool {
@@ -172,7 +240,9 @@ impl<'a> Job<'a> {
         }
         // Where no tag tells, the content itself is asked for.
         let asks = self.options.tags.is_empty() || target.is_known();
-        if !target.has(&source.digest()) && !(asks && self.holds(&source.digest()).await?) {
+        let is_there =
+            target.has(&source.digest()) || (asks && self.holds(&source.digest()).await?);
+        if !is_there {
             return Ok(false);
         }
         // A sparse index tells nothing of what it leads to.
@@ -184,9 +254,18 @@ impl<'a> Job<'a> {
         Ok(true)
     }
 
-    /// Whether the target has the manifest.
+    /// Whether the target has the manifest; it is asked.
     async fn holds(&self, digest: &Digest) -> Result<bool, Error> {
         Ok(self.to.resolve(&Selector::Digest(*digest)).await?.is_some())
+    }
+
+    /// Whether the target is known to have it, so that it need not be asked.
+    fn knows(&self, item: Item) -> bool {
+        let knows = self.options.whereabouts.knows(self.there, item);
+        if knows {
+            self.relied.store(true, Relaxed);
+        }
+        knows
     }
 
     /// The manifest that `descriptor` points at.
@@ -202,23 +281,22 @@ impl<'a> Job<'a> {
         Ok(manifest)
     }
 
-    /// All that `root` refers to; the platform of its image, if its configuration came by.
+    /// All that `roots` refer to; the platform of the image, if its configuration came by.
     async fn contents(
         &self,
-        root: &Manifest,
+        roots: &[Manifest],
         kept: Option<&BTreeSet<Digest>>,
         look: bool,
     ) -> Result<Option<Platform>, Error> {
-        let tree = Tree::read(self, root, kept, look).await?;
+        let tree = Tree::read(self, roots, kept, look).await?;
         for descriptor in &tree.skipped {
-            self.count(|tally| tally.skipped += 1);
-            self.observer.observe(CopyEvent::Manifest { descriptor, sent: false });
+            self.skipped_manifest(descriptor);
         }
         let bytes = tree.blobs.iter().map(|blob| blob.size).sum();
         self.observer.observe(CopyEvent::Planned { blobs: tree.blobs.len() as u64, bytes });
-        let config = match root.content() {
-            Content::Image(image) => image.config.as_ref().map(|config| config.digest),
-            Content::Index(_) | Content::Opaque => None,
+        let config = match roots.first().map(Manifest::content) {
+            Some(Content::Image(image)) => image.config.as_ref().map(|config| config.digest),
+            Some(Content::Index(_) | Content::Opaque) | None => None,
         };
         let platform = self.push_blobs(&tree.blobs, config).await?;
         // Collected, because a closure that lends would keep the whole from being `Send`.
@@ -234,8 +312,23 @@ impl<'a> Job<'a> {
         Ok(platform)
     }
 
+    fn skipped_manifest(&self, descriptor: &Descriptor) {
+        self.count(|tally| {
+            tally.skipped += 1;
+            tally.skipped_bytes += descriptor.size;
+        });
+        self.observer.observe(CopyEvent::Manifest { descriptor, sent: false });
+    }
+
     async fn put(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+        self.put_as(manifest, tags, true).await
+    }
+
+    async fn put_as(&self, manifest: &Manifest, tags: &[Tag], whole: bool) -> Result<(), Error> {
         self.to.put_manifest(manifest, tags).await?;
+        if whole {
+            self.options.whereabouts.learn(self.there, Item::Manifest(manifest.digest()));
+        }
         self.count(|tally| {
             tally.sent += 1;
             tally.sent_bytes += manifest.bytes().len() as u64;
@@ -249,11 +342,11 @@ impl<'a> Job<'a> {
         add(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn finish(&self, descriptor: Descriptor, changed: bool, platforms: Vec<Platform>) -> Copied {
+    fn finish(&self, descriptor: Descriptor, platforms: Vec<Platform>, referrers: u64) -> Copied {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         Copied {
             descriptor,
-            changed,
+            changed: tally.sent > 0,
             platforms,
             sent: tally.sent,
             sent_bytes: tally.sent_bytes,
@@ -261,7 +354,7 @@ impl<'a> Job<'a> {
             mounted_bytes: tally.mounted_bytes,
             skipped: tally.skipped,
             skipped_bytes: tally.skipped_bytes,
-            referrers: 0,
+            referrers,
         }
     }
 }

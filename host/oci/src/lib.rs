@@ -38,8 +38,8 @@ mod contract;
 mod testing;
 
 pub use copy::{
-    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers,
-    Whereabouts, copy, forecast, platforms,
+    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag,
+    Referrers, Whereabouts, copy, forecast, platforms,
 };
 pub use credentials::{Anonymous, Credential, Credentials};
 pub use descriptor::{Annotations, Descriptor};

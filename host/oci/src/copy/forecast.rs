@@ -3,13 +3,16 @@
 //! Asks as the copy would, and where the copy would just send, for headers. Nothing is written: no
 //! method of a store that changes it is called here, or by what is called here.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::plan::{Plan, Source};
 use super::tree::Tree;
+use super::whereabouts::Item;
 use super::{Job, MovedTag};
 use crate::{
-    Content, CopyOptions, Descriptor, Error, Forecast, Manifest, Platform, Selector, Store,
+    Content, CopyOptions, Descriptor, Digest, Error, Forecast, Manifest, Platform, Selector, Store,
 };
 
 /// What becomes of a blob.
@@ -53,24 +56,57 @@ pub async fn forecast(
         referrers: 0,
         moves,
     };
+    let mut root = plan.source.manifest.clone();
     if !forecast.changed {
-        forecast.skip = 1;
-        forecast.skip_bytes = forecast.descriptor.size;
-        return Ok(forecast);
+        forecast.skip(plan.source.descriptor.size);
+    } else {
+        if !plan.is_there {
+            let manifest = match root.take() {
+                Some(manifest) => manifest,
+                None => job.read(&plan.source.descriptor).await?,
+            };
+            let kept = plan.source.kept.as_ref();
+            let roots = std::slice::from_ref(&manifest);
+            job.weigh(roots, kept, plan.target.is_known(), &mut forecast).await?;
+            if forecast.platforms.is_empty() {
+                forecast.platforms = named_platforms(&job, &manifest, &plan.source).await?;
+            }
+            root = Some(manifest);
+        }
+        forecast.send(plan.source.descriptor.size);
     }
-    if !plan.is_there {
-        let manifest = match &plan.source.manifest {
-            Some(manifest) => manifest.clone(),
-            None => job.read(&plan.source.descriptor).await?,
-        };
-        job.weigh(&manifest, &plan, &mut forecast).await?;
-        if forecast.platforms.is_empty() {
-            forecast.platforms = named_platforms(&job, &manifest, &plan.source).await?;
+    let levels = job.find_referrers(&plan, root.as_ref()).await?;
+    for found in &levels.there {
+        forecast.referrers += 1;
+        forecast.skip(found.descriptor.size);
+    }
+    for level in &levels.missing {
+        let manifests = job.read_all(level).await?;
+        job.weigh(&manifests, None, false, &mut forecast).await?;
+        for found in level {
+            forecast.changed = true;
+            forecast.referrers += 1;
+            forecast.send(found.descriptor.size);
         }
     }
-    forecast.send += 1;
-    forecast.send_bytes += forecast.descriptor.size;
     Ok(forecast)
+}
+
+impl Forecast {
+    fn send(&mut self, bytes: u64) {
+        self.send += 1;
+        self.send_bytes += bytes;
+    }
+
+    fn mount(&mut self, bytes: u64) {
+        self.mount += 1;
+        self.mount_bytes += bytes;
+    }
+
+    fn skip(&mut self, bytes: u64) {
+        self.skip += 1;
+        self.skip_bytes += bytes;
+    }
 }
 
 async fn named_platforms(
@@ -87,45 +123,57 @@ async fn named_platforms(
 }
 
 impl Job<'_> {
-    /// Adds all that `root` leads to.
+    /// Adds all that `roots` lead to.
     async fn weigh(
         &self,
-        root: &Manifest,
-        plan: &Plan,
+        roots: &[Manifest],
+        kept: Option<&BTreeSet<Digest>>,
+        look: bool,
         forecast: &mut Forecast,
     ) -> Result<(), Error> {
-        let tree =
-            Tree::read(self, root, plan.source.kept.as_ref(), plan.target.is_known()).await?;
+        let tree = Tree::read(self, roots, kept, look).await?;
         for manifest in tree.manifests.iter().chain(&tree.indexes) {
-            forecast.send += 1;
-            forecast.send_bytes += manifest.bytes().len() as u64;
+            forecast.send(manifest.bytes().len() as u64);
         }
-        forecast.skip += tree.skipped.len() as u64;
-        forecast.skip_bytes += tree.skipped.iter().map(|entry| entry.size).sum::<u64>();
+        tree.skipped.iter().for_each(|entry| forecast.skip(entry.size));
         // Collected, because a closure that lends would keep the whole from being `Send`.
         let looks: Vec<_> = tree.blobs.iter().map(|blob| self.fate(blob)).collect();
         let fates: Vec<(Fate, u64)> = futures::stream::iter(looks)
             .buffer_unordered(self.options.parallel.max(1))
             .try_collect()
             .await?;
-        for (fate, size) in fates {
-            let (count, bytes) = match fate {
-                Fate::Send => (&mut forecast.send, &mut forecast.send_bytes),
-                Fate::Mount => (&mut forecast.mount, &mut forecast.mount_bytes),
-                Fate::Skip => (&mut forecast.skip, &mut forecast.skip_bytes),
-            };
-            *count += 1;
-            *bytes += size;
+        for (fate, bytes) in fates {
+            match fate {
+                Fate::Send => forecast.send(bytes),
+                Fate::Mount => forecast.mount(bytes),
+                Fate::Skip => forecast.skip(bytes),
+            }
         }
         Ok(())
     }
 
     async fn fate(&self, blob: &Descriptor) -> Result<(Fate, u64), Error> {
-        let fate = match self.to.blob_size(&blob.digest).await? {
-            Some(_) => Fate::Skip,
-            None if self.mount_from.is_some() => Fate::Mount,
-            None => Fate::Send,
+        let (whereabouts, item) = (&self.options.whereabouts, Item::Blob(blob.digest));
+        let fate = if self.knows(item) || whereabouts.is_foretold(self.there, item) {
+            Fate::Skip
+        } else if self.to.blob_size(&blob.digest).await?.is_some() {
+            whereabouts.learn(self.there, item);
+            Fate::Skip
+        } else if whereabouts.foretell(self.there, item) {
+            // Another forecast was quicker.
+            Fate::Skip
+        } else if self.mount_from.is_some() || self.is_elsewhere(item) {
+            Fate::Mount
+        } else {
+            Fate::Send
         };
         Ok((fate, blob.size))
+    }
+
+    /// Whether it could be mounted from a repository that other copies have seen.
+    fn is_elsewhere(&self, item: Item) -> bool {
+        let may_mount = self.options.may_mount.as_deref();
+        may_mount
+            .is_some_and(|may| self.options.whereabouts.elsewhere(self.there, item, may).is_some())
     }
 }
