@@ -185,6 +185,12 @@ impl Copy {
         self
     }
 
+    /// Looks for referrers also where the image and its tags are unchanged.
+    pub fn recheck_referrers(self) -> Self {
+        self.0.recheck_referrers();
+        self
+    }
+
     /// Also copies layers that the image says are not to be distributed.
     pub fn include_foreign_layers(self) -> Self {
         self.0.include_foreign_layers();

@@ -10,7 +10,9 @@ mod batch;
 
 use std::sync::Arc;
 
-use ::oci::{CopyOptions, IndexChoice, MediaType, MountSource, Platform, Referrers, Selector};
+use ::oci::{
+    CopyOptions, IndexChoice, MayMount, MediaType, MountSource, Platform, Referrers, Selector,
+};
 use report::Fault;
 
 use super::{
@@ -39,6 +41,8 @@ pub struct CopyRequest {
     pub expect: Option<String>,
     /// What refers to the image comes along.
     pub referrers: ReferrerChoice,
+    /// Look for referrers also where the image itself is unchanged.
+    pub recheck_referrers: bool,
     /// Copy layers too that are not to be distributed.
     pub foreign_layers: bool,
 }
@@ -230,6 +234,7 @@ impl GrantedOci {
                     Referrers::Only(types.iter().map(|kind| MediaType::new(kind)).collect())
                 }
             },
+            recheck_referrers: request.recheck_referrers,
             foreign_layers: request.foreign_layers,
             whereabouts: self.oci.whereabouts(),
             may_mount: self.may_mount(target),
@@ -238,16 +243,13 @@ impl GrantedOci {
     }
 
     /// Whether the step may pull from another repository of the target's registry.
-    fn may_mount(
-        &self,
-        target: &Repository,
-    ) -> Option<Arc<dyn Fn(&MountSource) -> bool + Send + Sync>> {
+    fn may_mount(&self, target: &Repository) -> Option<MayMount> {
         let own = target.store.mount_source()?;
         let RepositoryId::Registry { host, .. } = target.id.clone() else {
             return None;
         };
         let grant = Arc::clone(&self.call.grant);
-        Some(Arc::new(move |source| {
+        Some(Arc::new(move |source: &MountSource| {
             let name = source.repository.to_string();
             let id = RepositoryId::Registry { host: host.clone(), name };
             source.registry == own.registry && grant.allows(&Want::Pull(&id)).is_ok()

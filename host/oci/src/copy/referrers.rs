@@ -11,7 +11,7 @@
 //!
 //! - A new image: its manifest and each one below it is a subject; the target is not asked, for
 //!   what speaks about content that was not there is not there either.
-//! - An unchanged image: of the source the referrers of the root alone and the tags (2 requests); of
+//! - An unchanged image, if [`crate::CopyOptions::recheck_referrers`] says so: of the source the referrers of the root alone and the tags (2 requests); of
 //!   the target nothing if there are none, else its list (1). Only if something is missing there,
 //!   everything is looked at. So what is attached later to one platform of an index comes along when
 //!   the index or something about it changes.
@@ -140,6 +140,10 @@ impl Job<'_> {
             return Ok(Levels::default());
         }
         let source = &plan.source;
+        let is_unchanged = plan.is_there && plan.target.pending(source.digest()).next().is_none();
+        if is_unchanged && !self.options.recheck_referrers {
+            return Ok(Levels::default());
+        }
         // A sparse index may have been there, so no conclusion is drawn for it.
         let is_fresh = !plan.is_there && source.kept.is_none();
         if plan.is_there {

@@ -264,6 +264,11 @@ impl wit::HostCopyRequest for StepState {
         Ok(())
     }
 
+    async fn recheck_referrers(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
+        self.request(&this)?.recheck_referrers = true;
+        Ok(())
+    }
+
     async fn include_foreign_layers(
         &mut self,
         this: Resource<PendingCopy>,
