@@ -8,14 +8,18 @@
 //! loopback unless somebody said so, an answer believed without its digest.
 
 mod auth;
+mod budget;
 mod challenge;
 mod error;
 mod fallback;
 mod page;
 mod request;
 mod resume;
+mod retry;
 mod store;
+mod tally;
 mod transfer;
+mod upload;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ use std::time::Duration;
 
 pub use error::{Problem, RemoteError};
 use report::Fault;
+pub use tally::RequestTally;
 use url::Url;
 
 use crate::{Credentials, Error, Reference, RegistryHost, RepositoryName};
@@ -70,6 +75,7 @@ pub struct RemoteRepository {
     host: Arc<Host>,
     name: RepositoryName,
     writes: bool,
+    tally: Option<Arc<RequestTally>>,
 }
 
 struct Shared {
@@ -85,17 +91,10 @@ struct Host {
     /// `https://HOST/v2/`
     base: Url,
     auth: auth::Learned,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            attempts: 4,
-            base: Duration::from_millis(300),
-            cap: Duration::from_secs(10),
-            patience: Duration::from_secs(60),
-        }
-    }
+    /// What goes to the registry itself.
+    traffic: budget::Traffic,
+    /// What goes where it sends us: token services, stores of blobs.
+    elsewhere: budget::Traffic,
 }
 
 impl Remote {
@@ -118,6 +117,7 @@ impl Remote {
             remote: Arc::clone(&self.0),
             name: reference.repository().clone(),
             writes: false,
+            tally: None,
         })
     }
 }
@@ -128,6 +128,13 @@ impl RemoteRepository {
     #[must_use]
     pub fn for_writing(self) -> Self {
         Self { writes: true, ..self }
+    }
+
+    /// Counts the requests that it, and clones of it, will send, in `tally`: retries, redirects and
+    /// requests for tokens included. One tally may be shared by several handles.
+    #[must_use]
+    pub fn counted_by(self, tally: Arc<RequestTally>) -> Self {
+        Self { tally: Some(tally), ..self }
     }
 }
 
@@ -158,7 +165,9 @@ impl Shared {
         let base = Url::parse(&format!("{scheme}://{}/v2/", registry.api_host()))
             .map_err(|e| Error::invalid(format!("the registry `{registry}`"), e.to_string()))?;
         let auth = auth::Learned::default();
-        let host = Arc::new(Host { registry: registry.clone(), base, auth });
+        let traffic = budget::Traffic::new(registry.api_host());
+        let elsewhere = budget::Traffic::new("");
+        let host = Arc::new(Host { registry: registry.clone(), base, auth, traffic, elsewhere });
         hosts.insert(registry.clone(), Arc::clone(&host));
         Ok(host)
     }
