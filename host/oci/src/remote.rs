@@ -12,6 +12,7 @@ mod budget;
 mod challenge;
 mod error;
 mod fallback;
+mod journal;
 mod page;
 mod request;
 mod resume;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use error::{Problem, RemoteError};
+pub use journal::Journal;
 use report::Fault;
 pub use tally::RequestTally;
 use url::Url;
@@ -52,6 +54,8 @@ pub struct RemoteOptions {
     pub check_address: Option<fn(IpAddr) -> Result<(), Fault>>,
     /// What is done about passing trouble.
     pub retry: Retry,
+    /// Where uploads of large blobs are remembered beyond this process; `None`: nowhere.
+    pub journal: Option<Arc<Journal>>,
 }
 
 /// How often, and how soon, a request is sent again when the registry is in passing trouble.

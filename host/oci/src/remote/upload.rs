@@ -5,6 +5,8 @@
 //! it has, and what is missing goes up in chunks; a registry that cannot tell (Debian's
 //! docker-registry forgets a session whose request broke off) gets a new session. The hash goes on
 //! from its last checkpoint, so the bytes that are sent are proven as a whole, whatever broke.
+//! Large blobs go up in chunks from the start where there is a [`Journal`], and a later process goes
+//! on with them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +20,7 @@ use url::Url;
 use super::RemoteRepository;
 use super::auth::Action;
 use super::error::Problem;
+use super::journal::{Journal, Key};
 use super::request::{Ask, failure, room};
 use super::resume::MOST_BREAKS;
 use crate::stream::Checkpoints;
@@ -40,13 +43,17 @@ pub(super) async fn push(
     let _room = room(&to.host.traffic.uploads).await;
     let retry = to.remote.options.retry;
     let mut upload = Upload::new(to, blob, content, mount_from);
+    upload.recall().await;
     let (mut attempt, mut breaks, mut furthest) = (1, 0, 0);
     let mut renewed_at = None;
     loop {
         let failed = match upload.go().await {
-            // It was the last attempt that brought it there.
-            Ok(Pushed::Present) if breaks > 0 => return Ok(Pushed::Sent),
-            Ok(pushed) => return Ok(pushed),
+            Ok(pushed) => {
+                upload.forget().await;
+                // It was the last attempt that brought it there.
+                let is_ours = pushed == Pushed::Present && breaks > 0;
+                return Ok(if is_ours { Pushed::Sent } else { pushed });
+            }
             // A registry has been asked as often as it may be when its stream gives up.
             Err(PushError::Source(error @ Error::Remote(_))) => return Err(error),
             Err(PushError::Source(error) | PushError::Target(error)) => error,
@@ -120,6 +127,8 @@ struct Upload<'a> {
     at: u64,
     in_chunks: bool,
     checkpoints: Checkpoints,
+    /// Where it is remembered, if it is worth it.
+    journal: Option<(Arc<Journal>, Key)>,
 }
 
 impl<'a> Upload<'a> {
@@ -129,8 +138,44 @@ impl<'a> Upload<'a> {
         content: &'a dyn BlobSource,
         mount_from: Option<&'a RepositoryName>,
     ) -> Self {
-        let (session, checkpoints) = (None, Checkpoints::default());
-        Self { to, blob, content, mount_from, session, at: 0, in_chunks: false, checkpoints }
+        let journal =
+            to.remote.options.journal.as_ref().filter(|journal| journal.is_for(blob.size));
+        let journal = journal.map(|journal| {
+            (Arc::clone(journal), Key::new(&to.host.registry, &to.name, &blob.digest))
+        });
+        Self {
+            to,
+            blob,
+            content,
+            mount_from,
+            session: None,
+            at: 0,
+            in_chunks: journal.is_some(),
+            checkpoints: Checkpoints::default(),
+            journal,
+        }
+    }
+
+    /// Goes on with what an earlier process began.
+    async fn recall(&mut self) {
+        let Some((journal, key)) = &self.journal else { return };
+        if let Some(url) = journal.find(key).await {
+            self.session = Some(Session { url, chunk: CHUNK });
+            self.look().await;
+            tracing::debug!(at = self.at, "an upload of an earlier run goes on");
+        }
+    }
+
+    async fn remember(&self, session: &Session) {
+        if let Some((journal, key)) = &self.journal {
+            journal.note(key, &session.url).await;
+        }
+    }
+
+    async fn forget(&self) {
+        if let Some((journal, key)) = &self.journal {
+            journal.forget(key).await;
+        }
     }
 
     async fn go(&mut self) -> Result<Pushed, PushError> {
@@ -142,6 +187,7 @@ impl<'a> Upload<'a> {
             },
         };
         self.session = Some(session.clone());
+        self.remember(&session).await;
         match self.in_chunks {
             true => self.send_chunks(session).await,
             false => self.send_whole(&session.url).await,
@@ -178,6 +224,7 @@ impl<'a> Upload<'a> {
             }
             session.url = self.to.upload_url(&ask, &response)?;
             self.at = reached;
+            self.remember(&session).await;
             self.session = Some(session.clone());
         }
         // The stream speaks its verdict with the last chunk; a blob without bytes has none.
@@ -259,7 +306,7 @@ impl<'a> Upload<'a> {
         let session = self.session.take();
         self.at = 0;
         // One more request would cost as much as the bytes.
-        if self.blob.size <= CHUNK {
+        if self.blob.size <= CHUNK && self.journal.is_none() {
             return;
         }
         self.in_chunks = true;

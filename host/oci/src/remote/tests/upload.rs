@@ -166,3 +166,46 @@ async fn a_token_that_ends_under_way_is_renewed_for_every_method() {
     let expect = "POST POST PUT PUT GET GET PATCH PATCH PATCH PATCH PATCH PATCH PUT PUT HEAD HEAD";
     assert_eq!(methods.join(" "), expect);
 }
+
+#[tokio::test]
+async fn a_run_that_was_killed_is_gone_on_with() {
+    let (bytes, blob) = large();
+    let server = Server::registry(MemoryRegistry::new()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(crate::Journal::new(folder.path()).for_blobs_from(MIB));
+    let store = |host: &str| {
+        let http = crate::client::build(&crate::client::ClientOptions::default()).unwrap();
+        let options = crate::RemoteOptions {
+            journal: Some(Arc::clone(&journal)),
+            // As a process that is killed: nothing is tried again.
+            retry: crate::Retry { attempts: 1, ..crate::Retry::default() },
+            ..crate::RemoteOptions::default()
+        };
+        let remote = crate::Remote::new(http, Arc::new(Anonymous), options);
+        remote.repository(&format!("{host}/a").parse().unwrap()).unwrap()
+    };
+    let line = Cutting::before(&server.host, &[20 * MIB]).await;
+    store(&line.host).push_blob(&blob, &bytes, None).await.unwrap_err();
+    let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(entries(), 1);
+    server.log.take();
+
+    // The next process, over a line that holds.
+    assert_eq!(store(&line.host).push_blob(&blob, &bytes, None).await.unwrap(), Pushed::Sent);
+    let sessions = || server.log.take().iter().filter(|line| line.starts_with("POST")).count();
+    assert_eq!((sessions(), entries()), (0, 0));
+    let (passed, _) = line.passed();
+    assert!(passed < 41 * MIB, "{passed}");
+
+    // A location that the registry has forgotten costs one request.
+    let line = Cutting::before(&server.host, &[10 * MIB]).await;
+    let other = content(8, 20 * 1024 * 1024);
+    let blob = Descriptor::of(MediaType::OCTET_STREAM, &other);
+    store(&line.host).push_blob(&blob, &other, None).await.unwrap_err();
+    let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let text = fs_err::read_to_string(&path).unwrap().replace("uploads/", "uploads/0");
+    fs_err::write(&path, text).unwrap();
+    sessions();
+    assert_eq!(store(&line.host).push_blob(&blob, &other, None).await.unwrap(), Pushed::Sent);
+    assert_eq!((sessions(), entries()), (1, 0));
+}
