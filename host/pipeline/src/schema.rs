@@ -31,7 +31,8 @@ pub struct Pipeline {
     /// Where secrets come from and where they may go.
     #[schemars(default)]
     pub secrets: Entries<SecretEntry>,
-    /// How to reach registries, by host: `docker.io`, `localhost:5000`.
+    /// How to reach registries, by host: `docker.io`, `localhost:5000`; `docker.io/team` is for the
+    /// repositories below that path.
     #[schemars(default)]
     pub registries: Entries<RegistryEntry>,
     /// The steps, in order.

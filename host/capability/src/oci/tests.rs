@@ -443,8 +443,9 @@ async fn a_password_goes_to_no_token_service_outside_its_only_to() {
     let registry: ::oci::RegistryHost = "docker.io".parse().unwrap();
     let repository: ::oci::RepositoryName = "library/alpine".parse().unwrap();
     let credentials = RegistryCredentials {
-        registries: BTreeMap::from([(registry.clone(), settings("pwd"))]),
+        registries: BTreeMap::from([((registry.clone(), String::new()), settings("pwd"))]),
         docker_configs: Vec::new(),
+        helpers: CredentialHelpers::default(),
         secrets: run.backends.secrets.clone(),
         docker: tokio::sync::OnceCell::new(),
     };
@@ -470,6 +471,37 @@ async fn dockers_configuration_is_asked_where_the_pipeline_says_nothing() {
     let call = run.call(&everything(&registry));
     put_image(&call, &registry.at("a"), "1").await;
     assert_eq!(run.backends.secrets.mask().apply(VALUE), "***", "masked as any other secret");
+}
+
+#[tokio::test]
+async fn the_longest_prefix_of_a_repository_has_its_own_credential() {
+    let run = TestRun::new();
+    let registry: ::oci::RegistryHost = "r.example:5000".parse().unwrap();
+    let user = |name: &str| RegistrySettings {
+        username: Some(TextOrSecret::Text(name.to_owned())),
+        ..RegistrySettings::default()
+    };
+    let entries = [("", "all"), ("team", "team"), ("team/app", "app")];
+    let credentials = RegistryCredentials {
+        registries: BTreeMap::from(
+            entries.map(|(prefix, name)| ((registry.clone(), prefix.to_owned()), user(name))),
+        ),
+        docker_configs: Vec::new(),
+        helpers: CredentialHelpers::default(),
+        secrets: run.backends.secrets,
+        docker: tokio::sync::OnceCell::new(),
+    };
+    for (repository, expect) in [
+        ("other", "all"),
+        ("team/x", "team"),
+        ("team/app", "app"),
+        ("team/app/deep", "app"),
+        ("teams/x", "all"),
+    ] {
+        let name = repository.parse().unwrap();
+        let found = credentials.entry(&registry, &name).and_then(|found| found.username.clone());
+        assert_eq!(found, Some(TextOrSecret::Text(expect.to_owned())), "{repository}");
+    }
 }
 
 #[tokio::test]
@@ -508,6 +540,8 @@ async fn a_registry_that_is_none_is_refused_before_anything_runs() {
         client: ::oci::client::ClientOptions::default(),
         registries: [("https://r.example".to_owned(), RegistrySettings::default())].into(),
         docker_configs: Vec::new(),
+        helpers: CredentialHelpers::default(),
+        journal: None,
         secrets: run.backends.secrets.clone(),
         workspace: run.workspace().to_owned(),
     };
