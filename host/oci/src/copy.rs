@@ -188,6 +188,7 @@ impl<'a> Job<'a> {
             self.skipped_manifest(&source.descriptor);
             let brought = self.bring_referrers(self.find_referrers(&plan, None).await);
             let referrers = brought.await.map_err(|error| self.lacks_referrers(source, error))?;
+            self.to.finish().await?;
             return Ok(self.finish(source.descriptor.clone(), source.platforms(), referrers));
         }
         let root = match &source.manifest {
@@ -216,6 +217,7 @@ impl<'a> Job<'a> {
         if !is_first || !pending.is_empty() {
             self.put_root(&root, kept.is_some(), &pending).await?;
         }
+        self.to.finish().await?;
         self.sent_manifest(&root);
         Ok(self.finish(source.descriptor.clone(), platforms, referrers))
     }

@@ -26,6 +26,8 @@ pub struct CopyOptions {
     pub expect: Option<Digest>,
     /// Which signatures, SBOMs and attestations come along.
     pub referrers: Referrers,
+    /// Look for referrers also where the image itself is unchanged: it costs two requests or more.
+    pub recheck_referrers: bool,
     /// Also copy layers that the image says must not be distributed, if the source has them: their
     /// URLs are never followed. Otherwise they stay where these point.
     pub foreign_layers: bool,
@@ -138,6 +140,7 @@ impl Default for CopyOptions {
             parallel: USUAL_PARALLEL,
             expect: None,
             referrers: Referrers::default(),
+            recheck_referrers: true,
             foreign_layers: false,
             whereabouts: Whereabouts::default(),
             may_mount: None,

@@ -11,7 +11,8 @@
 //!
 //! - A new image: its manifest and each one below it is a subject; the target is not asked, for
 //!   what speaks about content that was not there is not there either.
-//! - An unchanged tag: of the source the referrers of the root alone and the tags (2 requests); of
+//! - An unchanged tag, if [`crate::CopyOptions::recheck_referrers`] says so: of the source the
+//!   referrers of the root alone and the tags (2 requests); of
 //!   the target nothing if there are none, else its list (1). Only if something is missing there,
 //!   everything is looked at. So what is attached later to one platform of an index comes along when
 //!   the index or something about it changes. A tag can stand for the rest because it is written
@@ -149,6 +150,10 @@ impl Job<'_> {
             return Ok(Levels::default());
         }
         let source = &plan.source;
+        let is_unchanged = plan.is_there && plan.target.pending(source.digest()).next().is_none();
+        if is_unchanged && !self.options.recheck_referrers {
+            return Ok(Levels::default());
+        }
         // A sparse index may have been there before.
         let is_fresh = !plan.is_there && source.kept.is_none();
         // A tag is written when all that was found is there: only what is new is looked for.
