@@ -184,11 +184,16 @@ impl<'a> Job<'a> {
             if let Some(found) = self.place(&root, &plan, &pending).await? {
                 platforms = found;
             }
+            self.to.finish().await?;
             manifest = Some(root);
         }
         let about = async {
             let levels = self.find_referrers(&plan, manifest.as_ref()).await?;
-            self.bring_referrers(levels).await
+            let brought = self.bring_referrers(levels).await?;
+            if brought > 0 {
+                self.to.finish().await?;
+            }
+            Ok(brought)
         };
         let referrers = about.await.map_err(|error| Error::Referrers {
             digest: Box::new(source.digest()),

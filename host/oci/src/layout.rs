@@ -8,8 +8,8 @@
 //! killed, however, leaves nothing half written under its name.
 
 mod disk;
-mod index_file;
-mod read;
+pub(crate) mod index_file;
+pub(crate) mod read;
 mod registry;
 mod upload;
 
@@ -25,10 +25,11 @@ use futures::future::BoxFuture;
 pub use registry::LayoutRegistry;
 
 use crate::{
-    BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
-    RepositoryName, Selector, Store, Tag,
+    Algorithm, BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource,
+    Pushed, RepositoryName, Selector, Store, Tag,
 };
 use disk::Disk;
+pub(crate) use disk::MARKER_CONTENT;
 use upload::LayoutUpload;
 
 /// What is remembered of manifests, so that referrers need not be read again and again.
@@ -59,14 +60,18 @@ impl Layout {
     }
 
     fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
-        let name = format!("{}/{repository}", root.path.display());
-        let disk = Arc::new(Disk::new(root.directory(&repository), name));
+        let disk = Arc::new(root.disk(&repository));
         Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
     }
 
+    /// The file of a blob, if it is there.
+    pub(crate) fn blob_file(&self, digest: &Digest) -> Option<std::fs::File> {
+        self.disk.open_blob(digest).ok()
+    }
+
     /// Takes bytes whose digest is not known yet.
-    async fn start_upload(&self) -> Result<LayoutUpload, Error> {
-        LayoutUpload::start(Arc::clone(&self.disk)).await
+    async fn start_upload(&self, hashed_by: Option<Algorithm>) -> Result<LayoutUpload, Error> {
+        LayoutUpload::start(Arc::clone(&self.disk), hashed_by).await
     }
 
     /// Runs work on the disk where it may block.
@@ -80,7 +85,7 @@ impl Layout {
 
     async fn link(&self, blob: Digest, from: &RepositoryName) -> Result<bool, Error> {
         let Some((root, _)) = &self.registry else { return Ok(false) };
-        let other = Disk::new(root.directory(from), from.to_string());
+        let other = root.disk(from);
         self.on_disk(move |disk| disk.link_blob(&other, &blob)).await
     }
 
@@ -129,7 +134,7 @@ fn referrer(
 }
 
 /// The one place where this room leaves the async runtime.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
@@ -195,7 +200,7 @@ impl Store for Layout {
         let digest = blob.digest;
         Box::pin(async move {
             let file = self.on_disk(move |disk| disk.open_blob(&digest)).await?;
-            Ok(read::stream(file, range, self.disk.name().to_owned()))
+            Ok(read::stream(Arc::new(file), range, self.disk.name().to_owned()))
         })
     }
 
@@ -216,7 +221,8 @@ impl Store for Layout {
                 return Ok(Pushed::Mounted);
             }
             let stream = content.open().await?.verified(blob, "the source");
-            self.start_upload().await?.receive(stream, blob.digest).await?;
+            // The stream proves itself: nothing is hashed again.
+            self.start_upload(None).await?.receive(stream, blob.digest).await?;
             Ok(Pushed::Sent)
         })
     }

@@ -12,6 +12,7 @@
 //! Neighbours: `report` below, `capability` above (it implements [`Credentials`] and holds stores
 //! through grants). This room knows no grants, no clouds, no terminal and no environment.
 
+mod archive;
 pub mod client;
 mod copy;
 mod credentials;
@@ -37,6 +38,7 @@ mod contract;
 #[cfg(test)]
 mod testing;
 
+pub use archive::{Archive, ArchiveFormat};
 pub use copy::{
     Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag,
     Referrers, Whereabouts, copy, forecast, platforms,
@@ -58,6 +60,9 @@ pub use remote::{
     Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
     Retry,
 };
-pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
+pub use serve::{
+    Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,
+    serve_with,
+};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
 pub use stream::{BlobSource, BlobStream};

@@ -54,12 +54,13 @@ impl Server {
     /// Our registry over `registry`.
     pub(crate) async fn registry(registry: impl Registry + 'static) -> Self {
         let log = Arc::new(Requests::default());
-        let options = ServeOptions { log: Some(Arc::clone(&log) as Arc<dyn AccessLog>) };
+        let log_to = Some(Arc::clone(&log) as Arc<dyn AccessLog>);
+        let options = ServeOptions { log: log_to, ..ServeOptions::default() };
         let (listener, host) = listen().await;
         let mut tasks = JoinSet::new();
         let registry: Arc<dyn Registry> = Arc::new(registry);
         tasks.spawn(async move {
-            crate::serve_with(listener, registry, options, std::future::pending()).await.unwrap();
+            crate::serve_with(listener, registry, options, std::future::pending()).await;
         });
         Self { host, log, _tasks: tasks }
     }
@@ -159,8 +160,12 @@ pub(crate) async fn image(
     subject: Option<&Descriptor>,
 ) -> Manifest {
     let (os, architecture) = platform.split_once('/').unwrap();
-    let config = serde_json::json!({ "os": os, "architecture": architecture }).to_string();
-    let config = Bytes::from(config);
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| Digest::of(layer)).collect();
+    let config = serde_json::json!({
+        "os": os, "architecture": architecture,
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+    });
+    let config = Bytes::from(config.to_string());
     let config_descriptor = push(store, MediaType::OCI_CONFIG, &config).await;
     let mut descriptors = Vec::new();
     for layer in layers {

@@ -9,13 +9,14 @@ use std::{
 };
 
 use ::oci::{
-    Layout, Place, Remote, RemoteOptions, RequestTally, Store, Whereabouts,
+    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store, Whereabouts,
     client::{CaFile, ClientOptions},
 };
 use cap_std::{ambient_authority, fs::Dir};
 use report::{Fault, Kind, Side};
 use tokio::sync::OnceCell;
 
+use super::AccessFlags;
 use super::credential::{RegistryCredentials, RegistrySettings};
 use crate::{
     grant::{Denied, Layer, Reach, RepositoryId},
@@ -108,6 +109,7 @@ impl Oci {
         place: &Place,
         id: &RepositoryId,
         tally: &Arc<RequestTally>,
+        access: AccessFlags,
     ) -> Result<Arc<dyn Store>, Fault> {
         match (place, id) {
             (Place::Registry(reference), _) => {
@@ -119,13 +121,33 @@ impl Oci {
                 let path = crate::blocking(move || confined(&root, &path)).await?;
                 Ok(Arc::new(Layout::new(path)))
             }
-            (Place::OciArchive(_) | Place::DockerArchive(_), RepositoryId::Archive { .. }) => {
-                Err(Fault::new(Kind::Invalid, format!("`{id}` cannot be opened")))
+            (Place::OciArchive(_), RepositoryId::Archive { path, .. }) => {
+                self.archive(place, path, ArchiveFormat::Oci, access).await
+            }
+            (Place::DockerArchive(archive), RepositoryId::Archive { path, .. }) => {
+                let format = ArchiveFormat::Docker(archive.repository.clone());
+                self.archive(place, path, format, access).await
             }
             (Place::Layout(_) | Place::OciArchive(_) | Place::DockerArchive(_), _) => {
                 Err(Fault::new(Kind::Internal, format!("{place} was taken for {id}")))
             }
         }
+    }
+
+    async fn archive(
+        &self,
+        place: &Place,
+        path: &str,
+        format: ArchiveFormat,
+        access: AccessFlags,
+    ) -> Result<Arc<dyn Store>, Fault> {
+        let (root, path) = (self.0.workspace.clone(), path.to_owned());
+        let path = crate::blocking(move || confined(&root, &path)).await?;
+        // Where one may be written, it is called what was said, and `latest` is just that.
+        Ok(Arc::new(match place.tag().is_none() && !access.push {
+            true => Archive::without_tag(path, format),
+            false => Archive::new(path, format),
+        }))
     }
 
     fn remote(&self) -> Result<Remote, Fault> {
@@ -165,7 +187,7 @@ fn no_metadata(address: IpAddr) -> Result<(), Fault> {
 
 /// `path` in `root` with links resolved, as far as it exists.
 ///
-/// Links are looked at when the layout is opened; who may write to the workspace at that moment could
+/// Links are looked at when the place is opened; who may write to the workspace at that moment could
 /// swap one afterwards, and needs a grant to write there.
 fn confined(root: &Path, path: &str) -> Result<PathBuf, Fault> {
     let shown = if path.is_empty() { "." } else { path };

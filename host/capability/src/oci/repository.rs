@@ -263,6 +263,7 @@ impl Repository {
         let tags = tags.iter().map(|tag| parse_tag(tag)).collect::<Result<Vec<Tag>, Fault>>()?;
         let manifest = Manifest::new(MediaType::new(media_type), Bytes::from(content))?;
         self.store.put_manifest(&manifest, &tags).await?;
+        self.store.finish().await?;
         Ok(manifest)
     }
 
