@@ -57,8 +57,8 @@ pub use place::{DockerArchivePlace, LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
-    Retry,
+    Journal, Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository,
+    RequestTally, Retry,
 };
 pub use serve::{
     Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,

@@ -9,7 +9,8 @@ use std::{
 };
 
 use ::oci::{
-    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store, Whereabouts,
+    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
+    Whereabouts,
     client::{CaFile, ClientOptions},
 };
 use cap_std::{ambient_authority, fs::Dir};
@@ -108,8 +109,8 @@ impl Oci {
         &self,
         place: &Place,
         id: &RepositoryId,
-        tally: &Arc<RequestTally>,
         access: AccessFlags,
+        tally: &Arc<RequestTally>,
     ) -> Result<Arc<dyn Store>, Fault> {
         match (place, id) {
             (Place::Registry(reference), _) => {

@@ -96,7 +96,7 @@ impl GrantedOci {
             }
         }
         let tally = Arc::default();
-        let store = self.oci.store(&place, &id, &tally, access).await?;
+        let store = self.oci.store(&place, &id, access, &tally).await?;
         Ok(Repository { call: self.call.clone(), store, tally, id, place, access })
     }
 }
