@@ -49,7 +49,7 @@ pub use digest::{Algorithm, Digest, DigestError, Hasher, Mismatch, Verifier};
 pub use docker_config::{DockerConfig, DockerConfigError};
 pub use error::Error;
 pub use index::Index;
-pub use layout::{Layout, LayoutRegistry};
+pub use layout::{Garbage, GarbageOptions, Layout, LayoutRegistry};
 pub use manifest::{Content, ImageManifest, LARGEST_MANIFEST, Manifest};
 pub use media_type::MediaType;
 pub use memory::{Memory, MemoryRegistry};
