@@ -9,8 +9,7 @@ use std::{
 };
 
 use ::oci::{
-    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
-    Whereabouts,
+    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store, Whereabouts,
     client::{CaFile, ClientOptions},
 };
 use cap_std::{ambient_authority, fs::Dir};

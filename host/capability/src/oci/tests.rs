@@ -16,6 +16,8 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{net::TcpListener, task::JoinSet};
 
+mod batch;
+
 use super::{credential::RegistryCredentials, *};
 use crate::{
     GrantText, Granted,
@@ -395,7 +397,19 @@ async fn a_dry_run_looks_and_never_changes() {
         repository.delete(&digest).await.unwrap_err(),
         call.oci.copy(&repository, "1", &repository, &tagged("2")).await.unwrap_err(),
     ] {
-        assert!(fault.code == "denied.oci" && fault.message.contains("dry run"), "{fault}");
+        assert!(fault.code == "denied.dry-run" && fault.message.contains("dry run"), "{fault}");
+    }
+    let forecast = call.oci.forecast(&repository, "1", &repository, &tagged("2")).await.unwrap();
+    assert!(forecast.changed);
+    assert_eq!(forecast.moves, [("2".to_owned(), None)]);
+    let planned = PlannedCopy {
+        source: repository.clone(),
+        selector: "1".to_owned(),
+        target: repository.clone(),
+        request: tagged("2"),
+    };
+    for copied in call.oci.copy_all(vec![planned.clone(), planned], true).await {
+        assert_eq!(copied.unwrap_err().code, "denied.dry-run");
     }
     assert_eq!(repository.tags(None, 10).await.unwrap(), ["1"]);
 }
