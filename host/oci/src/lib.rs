@@ -38,8 +38,8 @@ mod contract;
 mod testing;
 
 pub use copy::{
-    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers,
-    Whereabouts, copy, platforms,
+    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag,
+    Referrers, Whereabouts, copy, forecast, platforms,
 };
 pub use credentials::{Anonymous, Credential, Credentials};
 pub use descriptor::{Annotations, Descriptor};
@@ -55,7 +55,8 @@ pub use place::{LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, Retry,
+    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
+    Retry,
 };
 pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
