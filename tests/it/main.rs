@@ -22,6 +22,8 @@ mod gate;
 mod guest;
 mod hands;
 mod hog;
+mod import;
+mod live;
 mod matrix;
 mod registry_chain;
 mod rooms;

@@ -35,13 +35,13 @@ pub use crate::http::{
     Response, Timeouts,
 };
 pub use crate::oci::{
-    AccessFlags, Blob, Copied, CopyRequest, Descriptor, GrantedOci, ManifestBytes, Oci, OciOptions,
-    RegistrySettings, Repository, TextOrSecret,
+    AccessFlags, Blob, Copied, CopyRequest, Descriptor, Forecast, GrantedOci, ManifestBytes, Oci,
+    OciOptions, PlannedCopy, ReferrerChoice, RegistrySettings, Repository, TextOrSecret,
 };
 pub use backends::{Backends, CallFacts, Granted};
 pub use grant::{
-    Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer, RepositoryId, Want,
-    parse_only_to,
+    ArchiveFormat, Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer,
+    RepositoryId, Want, parse_only_to,
 };
 pub use log::{Group, LineWriter, Progress, StepLog};
 pub use secrets::{

@@ -6,8 +6,8 @@ use report::Kind;
 
 use crate::testing::{Server, content, image, memory, missing, push, push_image, push_index, tag};
 use crate::{
-    Algorithm, BlobStream, Descriptor, Digest, Error, Layout, LayoutRegistry, Manifest, MediaType,
-    MemoryRegistry, Mismatch, Pushed, Selector, Store,
+    Algorithm, Archive, ArchiveFormat, BlobStream, Descriptor, Digest, Error, Layout,
+    LayoutRegistry, Manifest, MediaType, MemoryRegistry, Mismatch, Pushed, Selector, Store,
 };
 
 macro_rules! contract {
@@ -51,6 +51,30 @@ contract!(
     what_is_not_there_is_said,
     referrers_are_found_by_their_subject,
     manifests_and_tags_are_deleted,
+    an_index_leads_to_its_images,
+    sha512_works_like_sha256,
+);
+
+/// What an archive holds to before it is finished; nothing is deleted from one.
+macro_rules! contract_of_archives {
+    ($($test:ident),* $(,)?) => {
+        mod over_an_archive { $(
+            #[tokio::test]
+            async fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("new/images.tar");
+                super::$test(&super::Archive::new(path, super::ArchiveFormat::Oci)).await;
+            }
+        )* }
+    };
+}
+
+contract_of_archives!(
+    blobs_come_back_as_they_were_pushed,
+    a_blob_is_pushed_once,
+    wrong_bytes_are_refused_and_leave_nothing,
+    manifests_are_their_bytes,
+    tags_move_and_are_listed_in_pages,
     an_index_leads_to_its_images,
     sha512_works_like_sha256,
 );

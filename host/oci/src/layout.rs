@@ -1,15 +1,17 @@
 //! OCI image layouts: images in a directory (image-spec 1.1, "Image Layout").
 //!
 //! `disk` knows files, locks and atomic writes and is synchronous; `upload` and `read` stream; a
-//! [`Layout`] is the [`Store`] over one directory, a [`LayoutRegistry`] many of them below one.
+//! [`Layout`] is the [`Store`] over one directory, a [`LayoutRegistry`] many of them below one, which
+//! `garbage` keeps clean.
 //!
 //! Other tools read what is written here, and may write too. Two processes may use a directory at
 //! the same time: blobs come into being by a rename, `index.json` changes under a lock. Whatever is
 //! killed, however, leaves nothing half written under its name.
 
 mod disk;
-mod index_file;
-mod read;
+mod garbage;
+pub(crate) mod index_file;
+pub(crate) mod read;
 mod registry;
 mod upload;
 
@@ -22,13 +24,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+pub use garbage::{Garbage, GarbageOptions};
 pub use registry::LayoutRegistry;
 
 use crate::{
-    BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
-    RepositoryName, Selector, Store, Tag,
+    Algorithm, BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource,
+    Pushed, RepositoryName, Selector, Store, Tag,
 };
 use disk::Disk;
+pub(crate) use disk::MARKER_CONTENT;
 use upload::LayoutUpload;
 
 /// What is remembered of manifests, so that referrers need not be read again and again.
@@ -59,14 +63,18 @@ impl Layout {
     }
 
     fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
-        let name = format!("{}/{repository}", root.path.display());
-        let disk = Arc::new(Disk::new(root.directory(&repository), name));
+        let disk = Arc::new(root.disk(&repository));
         Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
     }
 
+    /// The file of a blob, if it is there.
+    pub(crate) fn blob_file(&self, digest: &Digest) -> Option<std::fs::File> {
+        self.disk.open_blob(digest).ok()
+    }
+
     /// Takes bytes whose digest is not known yet.
-    async fn start_upload(&self) -> Result<LayoutUpload, Error> {
-        LayoutUpload::start(Arc::clone(&self.disk)).await
+    async fn start_upload(&self, hashed_by: Option<Algorithm>) -> Result<LayoutUpload, Error> {
+        LayoutUpload::start(Arc::clone(&self.disk), hashed_by).await
     }
 
     /// Runs work on the disk where it may block.
@@ -80,7 +88,7 @@ impl Layout {
 
     async fn link(&self, blob: Digest, from: &RepositoryName) -> Result<bool, Error> {
         let Some((root, _)) = &self.registry else { return Ok(false) };
-        let other = Disk::new(root.directory(from), from.to_string());
+        let other = root.disk(from);
         self.on_disk(move |disk| disk.link_blob(&other, &blob)).await
     }
 
@@ -129,7 +137,7 @@ fn referrer(
 }
 
 /// The one place where this room leaves the async runtime.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
@@ -172,12 +180,18 @@ impl Store for Layout {
         tags: &'a [Tag],
     ) -> BoxFuture<'a, Result<(), Error>> {
         let (manifest, tags) = (manifest.clone(), tags.to_vec());
-        Box::pin(self.on_disk(move |disk| disk.put_manifest(&manifest, &tags)))
+        let is_whole = self.registry.is_some();
+        Box::pin(self.on_disk(move |disk| disk.put_manifest(&manifest, &tags, is_whole)))
     }
 
     fn blob_size<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<u64>, Error>> {
         let digest = *digest;
-        Box::pin(self.on_disk(move |disk| disk.blob_size(&digest)))
+        // In a registry, whoever asks pushes, and may refer to it next.
+        let is_wanted = self.registry.is_some();
+        Box::pin(self.on_disk(move |disk| match is_wanted {
+            true => disk.wanted_size(&digest),
+            false => disk.blob_size(&digest),
+        }))
     }
 
     fn blob<'a>(&'a self, blob: &'a Descriptor) -> BoxFuture<'a, Result<BlobStream, Error>> {
@@ -195,7 +209,7 @@ impl Store for Layout {
         let digest = blob.digest;
         Box::pin(async move {
             let file = self.on_disk(move |disk| disk.open_blob(&digest)).await?;
-            Ok(read::stream(file, range, self.disk.name().to_owned()))
+            Ok(read::stream(Arc::new(file), range, self.disk.name().to_owned()))
         })
     }
 
@@ -216,7 +230,8 @@ impl Store for Layout {
                 return Ok(Pushed::Mounted);
             }
             let stream = content.open().await?.verified(blob, "the source");
-            self.start_upload().await?.receive(stream, blob.digest).await?;
+            // The stream proves itself: nothing is hashed again.
+            self.start_upload(None).await?.receive(stream, blob.digest).await?;
             Ok(Pushed::Sent)
         })
     }

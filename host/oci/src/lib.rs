@@ -12,6 +12,7 @@
 //! Neighbours: `report` below, `capability` above (it implements [`Credentials`] and holds stores
 //! through grants). This room knows no grants, no clouds, no terminal and no environment.
 
+mod archive;
 pub mod client;
 mod copy;
 mod credentials;
@@ -37,6 +38,7 @@ mod contract;
 #[cfg(test)]
 mod testing;
 
+pub use archive::{Archive, ArchiveFormat};
 pub use copy::{
     Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag,
     Referrers, Whereabouts, copy, forecast, platforms,
@@ -47,17 +49,20 @@ pub use digest::{Algorithm, Digest, DigestError, Hasher, Mismatch, Verifier};
 pub use docker_config::{DockerConfig, DockerConfigError};
 pub use error::Error;
 pub use index::Index;
-pub use layout::{Layout, LayoutRegistry};
+pub use layout::{Garbage, GarbageOptions, Layout, LayoutRegistry};
 pub use manifest::{Content, ImageManifest, LARGEST_MANIFEST, Manifest};
 pub use media_type::MediaType;
 pub use memory::{Memory, MemoryRegistry};
-pub use place::{LayoutPlace, Place, PlaceError};
+pub use place::{DockerArchivePlace, LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
-    Retry,
+    Journal, Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository,
+    RequestTally, Retry,
 };
-pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
+pub use serve::{
+    Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,
+    serve_with,
+};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
 pub use stream::{BlobSource, BlobStream};

@@ -29,6 +29,16 @@ impl MediaType {
     pub const OCI_EMPTY: Self = Self::known("application/vnd.oci.empty.v1+json");
     /// A compressed layer of an OCI image.
     pub const OCI_LAYER_GZIP: Self = Self::known("application/vnd.oci.image.layer.v1.tar+gzip");
+    /// The configuration of a docker image.
+    pub const DOCKER_CONFIG: Self = Self::known("application/vnd.docker.container.image.v1+json");
+    /// A layer of a docker image, as it is in a file system.
+    pub const DOCKER_LAYER: Self = Self::known("application/vnd.docker.image.rootfs.diff.tar");
+    /// The same, compressed.
+    pub const DOCKER_LAYER_GZIP: Self =
+        Self::known("application/vnd.docker.image.rootfs.diff.tar.gzip");
+    /// The same, compressed with zstd, as BuildKit names it.
+    pub const DOCKER_LAYER_ZSTD: Self =
+        Self::known("application/vnd.docker.image.rootfs.diff.tar.zstd");
     /// Bytes about which nothing is known.
     pub const OCTET_STREAM: Self = Self::known("application/octet-stream");
 

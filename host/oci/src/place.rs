@@ -1,4 +1,7 @@
 //! Places: where an image comes from and where it goes.
+//!
+//! A place is written as one text, which says by a word in front what it is; without one it is a
+//! reference. The words of other tools are understood well enough to say what to write instead.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,6 +11,10 @@ use crate::{Digest, Reference, ReferenceError, Selector, Tag};
 
 /// What marks a layout directory.
 const LAYOUT: &str = "oci-layout:";
+/// What marks a layout in a tar archive.
+const OCI_ARCHIVE: &str = "oci-archive:";
+/// What marks an archive as `docker save` writes it.
+const DOCKER_ARCHIVE: &str = "docker-archive:";
 
 /// A place that holds images, and which of them is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,16 +23,34 @@ pub enum Place {
     Registry(Reference),
     /// In an OCI layout directory: `oci-layout:PATH[:TAG][@DIGEST]`.
     Layout(LayoutPlace),
+    /// In a tar archive of an OCI layout: `oci-archive:FILE[:TAG][@DIGEST]`.
+    OciArchive(LayoutPlace),
+    /// In an archive as `docker save` writes it: `docker-archive:FILE[:REPOSITORY[:TAG]][@DIGEST]`.
+    DockerArchive(DockerArchivePlace),
 }
 
-/// A layout directory, and which of its images is meant.
+/// A layout, and which of its images is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LayoutPlace {
-    /// As written; what it is relative to is the caller's business.
+    /// The directory, or the file of an archive. As written; what it is relative to is the caller's
+    /// business.
     pub path: PathBuf,
     /// The tag, if one was written.
     pub tag: Option<Tag>,
     /// The digest, if one was written.
+    pub digest: Option<Digest>,
+}
+
+/// An archive of images that have names of their own, and which of them is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DockerArchivePlace {
+    /// The file; has no colon. As written, as with a layout.
+    pub path: PathBuf,
+    /// What the image is called in it, without tag and digest, if that was written.
+    pub repository: Option<Reference>,
+    /// The tag, if one was written; only with a repository.
+    pub tag: Option<Tag>,
+    /// The digest, if one was written: that of the manifest that is made for the image.
     pub digest: Option<Digest>,
 }
 
@@ -35,16 +60,26 @@ pub enum PlaceError {
     /// Not a reference either.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// `oci-layout:` and nothing behind it.
-    #[error("`{0}` names no directory, expected `oci-layout:PATH[:TAG][@DIGEST]`")]
-    NoPath(String),
+    /// The word, and no path behind it.
+    #[error("`{text}` names no {noun}, expected `{expected}`")]
+    NoPath {
+        /// The whole text.
+        text: String,
+        /// What is missing: a file, a directory.
+        noun: &'static str,
+        /// The shape of such a place.
+        expected: &'static str,
+    },
     /// Another tool's word for a place.
-    #[error("`{text}` is not a place, expected a reference or `oci-layout:PATH[:TAG][@DIGEST]`")]
+    #[error(
+        "`{text}` is not a place, expected a reference, or `oci-layout:`, `oci-archive:` or \
+         `docker-archive:` and a path"
+    )]
     Transport {
         /// The whole text.
         text: String,
-        /// How it is written here.
-        instead: Option<String>,
+        /// What to do instead.
+        help: String,
     },
 }
 
@@ -53,10 +88,8 @@ impl PlaceError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Reference(error) => error.help(),
-            Self::NoPath(_) => None,
-            Self::Transport { instead, .. } => {
-                instead.as_ref().map(|instead| format!("write `{instead}`"))
-            }
+            Self::NoPath { .. } => None,
+            Self::Transport { help, .. } => Some(help.clone()),
         }
     }
 }
@@ -71,7 +104,8 @@ impl Place {
     pub fn tag(&self) -> Option<&Tag> {
         match self {
             Self::Registry(reference) => reference.tag(),
-            Self::Layout(layout) => layout.tag.as_ref(),
+            Self::Layout(layout) | Self::OciArchive(layout) => layout.tag.as_ref(),
+            Self::DockerArchive(archive) => archive.tag.as_ref(),
         }
     }
 
@@ -79,15 +113,25 @@ impl Place {
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Registry(reference) => reference.digest(),
-            Self::Layout(layout) => layout.digest.as_ref(),
+            Self::Layout(layout) | Self::OciArchive(layout) => layout.digest.as_ref(),
+            Self::DockerArchive(archive) => archive.digest.as_ref(),
         }
     }
 
-    /// The place without tag and digest: `HOST[:PORT]/REPOSITORY`, `oci-layout:PATH`.
+    /// The place without tag and digest: `HOST[:PORT]/REPOSITORY`, `oci-layout:PATH`,
+    /// `oci-archive:FILE`, `docker-archive:FILE[:REPOSITORY]`.
     pub fn name(&self) -> String {
         match self {
             Self::Registry(reference) => reference.name(),
             Self::Layout(layout) => format!("{LAYOUT}{}", layout.path.display()),
+            Self::OciArchive(layout) => format!("{OCI_ARCHIVE}{}", layout.path.display()),
+            Self::DockerArchive(archive) => {
+                let file = format!("{DOCKER_ARCHIVE}{}", archive.path.display());
+                match &archive.repository {
+                    Some(repository) => format!("{file}:{}", repository.name()),
+                    None => file,
+                }
+            }
         }
     }
 }
@@ -97,38 +141,121 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, PlaceError> {
         if let Some(rest) = text.strip_prefix(LAYOUT) {
-            return layout(text, rest).map(Self::Layout);
+            let no_path = || no_path(text, "directory", "oci-layout:PATH[:TAG][@DIGEST]");
+            return layout(rest)?.ok_or_else(no_path).map(Self::Layout);
         }
-        // Skopeo's words, which people have in their fingers.
-        if let Some(path) = text.strip_prefix("oci:") {
-            let instead = Some(format!("{LAYOUT}{path}"));
-            return Err(PlaceError::Transport { text: text.to_owned(), instead });
+        if let Some(rest) = text.strip_prefix(OCI_ARCHIVE) {
+            let no_path = || no_path(text, "file", "oci-archive:FILE[:TAG][@DIGEST]");
+            return layout(rest)?.ok_or_else(no_path).map(Self::OciArchive);
         }
-        if text.starts_with(['.', '/']) {
-            let instead = Some(format!("{LAYOUT}{text}"));
-            return Err(PlaceError::Transport { text: text.to_owned(), instead });
+        if let Some(rest) = text.strip_prefix(DOCKER_ARCHIVE) {
+            let expected = "docker-archive:FILE[:REPOSITORY[:TAG]][@DIGEST]";
+            let no_path = || no_path(text, "file", expected);
+            return docker_archive(text, rest)?.ok_or_else(no_path).map(Self::DockerArchive);
         }
-        Ok(Self::Registry(text.parse()?))
+        match instead(text) {
+            Some(help) => Err(PlaceError::Transport { text: text.to_owned(), help }),
+            None => Ok(Self::Registry(text.parse()?)),
+        }
     }
 }
 
-fn layout(whole: &str, rest: &str) -> Result<LayoutPlace, PlaceError> {
-    // A path may hold `@` and `:`; only what looks like a digest or stands behind the last slash is
-    // taken off.
-    let (rest, digest) = match rest.rsplit_once('@') {
-        Some((rest, digest)) if digest.contains(':') => {
-            (rest, Some(digest.parse().map_err(ReferenceError::from)?))
+fn no_path(text: &str, noun: &'static str, expected: &'static str) -> PlaceError {
+    PlaceError::NoPath { text: text.to_owned(), noun, expected }
+}
+
+/// What to do about skopeo's words, which people have in their fingers, and about bare paths.
+fn instead(text: &str) -> Option<String> {
+    if let Some(path) = text.strip_prefix("oci:") {
+        return Some(format!("write `{LAYOUT}{path}`"));
+    }
+    if let Some(path) = text.strip_prefix("dir:") {
+        return Some(format!(
+            "copy it into a layout with `skopeo copy dir:{path} oci:layout:v1`, and write \
+             `{LAYOUT}layout:v1`"
+        ));
+    }
+    if let Some(image) = text.strip_prefix("docker-daemon:") {
+        return Some(format!(
+            "save it with `docker save --output image.tar {image}`, and write \
+             `{DOCKER_ARCHIVE}image.tar:{image}`"
+        ));
+    }
+    if let Some(image) = text.strip_prefix("containers-storage:") {
+        return Some(format!(
+            "save it with `podman save --format oci-archive --output image.tar {image}`, and write \
+             `{OCI_ARCHIVE}image.tar`"
+        ));
+    }
+    if text.starts_with(['.', '/']) {
+        return Some(match text.ends_with(".tar") {
+            true => format!("write `{OCI_ARCHIVE}{text}` or `{DOCKER_ARCHIVE}{text}`"),
+            false => format!("write `{LAYOUT}{text}`"),
+        });
+    }
+    None
+}
+
+/// Takes `@DIGEST` off. A path may hold an `@` too, so that only what has a colon is taken for one.
+fn split_digest(text: &str) -> Result<(&str, Option<Digest>), PlaceError> {
+    match text.rsplit_once('@') {
+        Some((rest, digest)) if digest.contains(':') && !digest.contains('/') => {
+            Ok((rest, Some(digest.parse().map_err(ReferenceError::from)?)))
         }
-        _ => (rest, None),
-    };
+        _ => Ok((text, None)),
+    }
+}
+
+fn layout(rest: &str) -> Result<Option<LayoutPlace>, PlaceError> {
+    let (rest, digest) = split_digest(rest)?;
+    // A path may hold a colon too; a tag stands behind the last slash.
     let (path, tag) = match rest.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag.parse::<Tag>()?)),
         _ => (rest, None),
     };
-    if path.is_empty() {
-        return Err(PlaceError::NoPath(whole.to_owned()));
+    let place = LayoutPlace { path: PathBuf::from(path), tag, digest };
+    Ok((!path.is_empty()).then_some(place))
+}
+
+fn docker_archive(whole: &str, rest: &str) -> Result<Option<DockerArchivePlace>, PlaceError> {
+    // Here the path ends with the first colon: what follows may hold some itself.
+    let (path, image) = match rest.split_once(':') {
+        // The colon of a digest, with the file alone before it.
+        Some((before, _)) if ends_in_algorithm(before) => (rest, None),
+        Some((path, image)) => (path, Some(image)),
+        None => (rest, None),
+    };
+    if image.is_some_and(|image| image.starts_with('@')) {
+        let help = "name the image by its repository and tag, or write the archive alone if it has \
+                    only one";
+        return Err(PlaceError::Transport { text: whole.to_owned(), help: help.to_owned() });
     }
-    Ok(LayoutPlace { path: PathBuf::from(path), tag, digest })
+    let place = match image {
+        Some(image) => {
+            let reference: Reference = image.parse()?;
+            DockerArchivePlace {
+                path: PathBuf::from(path),
+                tag: reference.tag().cloned(),
+                digest: reference.digest().copied(),
+                repository: Some(Reference::new(
+                    reference.registry().clone(),
+                    reference.repository().clone(),
+                )),
+            }
+        }
+        None => {
+            let (path, digest) = split_digest(path)?;
+            DockerArchivePlace { path: PathBuf::from(path), repository: None, tag: None, digest }
+        }
+    };
+    let is_none = place.path.as_os_str().is_empty();
+    Ok((!is_none).then_some(place))
+}
+
+/// `FILE@sha256`, of which the digits follow.
+fn ends_in_algorithm(text: &str) -> bool {
+    let behind = text.rsplit_once('@').map(|(_, word)| word);
+    behind.is_some_and(|word| crate::Algorithm::parse(word).is_some())
 }
 
 impl fmt::Display for Place {
@@ -142,37 +269,4 @@ impl fmt::Display for Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    #[test]
-    fn a_place_is_a_reference_or_a_layout() {
-        let check = |text: &str, name: &str, selector: &str| {
-            let place: Place = text.parse().unwrap();
-            assert_eq!(
-                (place.name().as_str(), place.selector().to_string().as_str()),
-                (name, selector)
-            );
-        };
-        check("localhost:5000/a/b:1", "localhost:5000/a/b", "1");
-        check("node:9-alpine", "docker.io/library/node", "9-alpine");
-        check("oci-layout:out", "oci-layout:out", "latest");
-        check("oci-layout:./a/b:v1", "oci-layout:./a/b", "v1");
-        check("oci-layout:/a:b/c", "oci-layout:/a:b/c", "latest");
-        check(&format!("oci-layout:a@b:v1@{DIGEST}"), "oci-layout:a@b", DIGEST);
-    }
-
-    #[test]
-    fn other_spellings_are_refused_with_ours() {
-        let help = |text: &str| text.parse::<Place>().unwrap_err().help();
-        assert_eq!(help("oci:dir:v1").unwrap(), "write `oci-layout:dir:v1`");
-        assert_eq!(help("./dir").unwrap(), "write `oci-layout:./dir`");
-        assert_eq!(help("docker://a/b").unwrap(), "write `a/b`");
-        assert!("oci-layout:".parse::<Place>().is_err());
-        assert!("oci-layout::v1".parse::<Place>().is_err());
-        assert!("oci-layout:a:b c".parse::<Place>().is_err());
-        assert!("oci-layout:a@sha256:12".parse::<Place>().is_err());
-    }
-}
+mod tests;

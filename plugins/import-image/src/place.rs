@@ -1,9 +1,16 @@
 //! A reference taken apart, as far as pairing needs it. Whether it is one, the host decides.
 
-/// What marks a layout directory.
-const LAYOUT: &str = "oci-layout:";
+/// What marks a layout: a directory, or one in an archive.
+const LAYOUTS: [&str; 2] = ["oci-layout:", "oci-archive:"];
 
-/// A reference: `HOST/REPOSITORY[:TAG][@DIGEST]` or `oci-layout:PATH[:TAG][@DIGEST]`.
+/// What marks an archive of docker: a file, and behind its colon what the image is called in it.
+const DOCKER_ARCHIVE: &str = "docker-archive:";
+
+/// How the files of archives end, which is no part of what they are called.
+const ENDING: &str = ".tar";
+
+/// A reference: `HOST/REPOSITORY[:TAG][@DIGEST]`, `oci-layout:PATH[:TAG][@DIGEST]`,
+/// `oci-archive:FILE[:TAG][@DIGEST]` or `docker-archive:FILE[:REPOSITORY[:TAG]][@DIGEST]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
     /// The place without tag and digest.
@@ -18,29 +25,43 @@ impl<'a> Place<'a> {
     /// Takes `reference` apart.
     #[must_use]
     pub fn split(reference: &'a str) -> Self {
-        let (rest, digest) = match reference.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest)),
-            None => (reference, None),
+        let (rest, digest) = match reference.rsplit_once('@') {
+            Some((rest, digest)) if digest.contains(':') => (rest, Some(digest)),
+            _ => (reference, None),
         };
-        // A colon before the last slash belongs to a port, that of `oci-layout:` to the word.
-        let tag_from = rest.rfind('/').unwrap_or_default().max(match rest.strip_prefix(LAYOUT) {
-            Some(_) => LAYOUT.len(),
-            None => 0,
-        });
-        let colon =
-            rest.char_indices().skip_while(|(at, _)| *at < tag_from).find(|(_, c)| *c == ':');
-        match colon.and_then(|(at, _)| rest.split_at_checked(at)) {
-            Some((name, tag)) => Self { name, tag: Some(tag.trim_start_matches(':')), digest },
+        let (head, named) = split_head(rest);
+        // A colon before the last slash belongs to a port.
+        let last = named.rsplit('/').next().unwrap_or_default();
+        match last.split_once(':') {
+            Some((word, tag)) => {
+                let end = head.len() + named.len() - last.len() + word.len();
+                Self { name: rest.get(..end).unwrap_or_default(), tag: Some(tag), digest }
+            }
             None => Self { name: rest, tag: None, digest },
         }
     }
 
-    /// The last word of the repository's name or of the layout's path.
+    /// The last word of the repository's name or of the path.
     #[must_use]
     pub fn last_word(&self) -> &'a str {
-        let path = self.name.strip_prefix(LAYOUT).unwrap_or(self.name);
-        path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+        let (head, named) = split_head(self.name);
+        let path = match named {
+            "" => head.strip_prefix(DOCKER_ARCHIVE).unwrap_or_default(),
+            named => named,
+        };
+        let word = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        word.strip_suffix(ENDING).unwrap_or(word)
     }
+}
+
+/// What cannot hold a tag, and what is named behind it: a repository or a layout's path.
+fn split_head(name: &str) -> (&str, &str) {
+    let marked = LAYOUTS.iter().find(|word| name.starts_with(**word)).map(|word| word.len());
+    let file_end = name.strip_prefix(DOCKER_ARCHIVE).map(|rest| {
+        let behind = rest.split_once(':').map_or(0, |(_, behind)| behind.len());
+        name.len() - behind
+    });
+    name.split_at(marked.or(file_end).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub use host::HostPattern;
 pub(crate) use http_rule::HttpRule;
 use name::NamePattern;
 pub(crate) use name::is_secret_name;
-pub use repository::RepositoryId;
 use repository::RepositoryPattern;
+pub use repository::{ArchiveFormat, RepositoryId};
 
 /// A grant as the pipeline says it, in plain text; the same shape as `[step.grant]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

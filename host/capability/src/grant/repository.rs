@@ -16,7 +16,12 @@ const DOCKER_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// How a layout is told from a registry.
 const LAYOUT: &str = "oci-layout:";
 
-/// One repository of a registry, or one layout directory: the value that a grant is asked for.
+/// How the archives are told, which are files.
+const OCI_ARCHIVE: &str = "oci-archive:";
+const DOCKER_ARCHIVE: &str = "docker-archive:";
+
+/// One repository of a registry, one layout directory or one archive: the value that a grant is asked
+/// for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RepositoryId {
     /// `HOST[:PORT]/REPOSITORY`.
@@ -31,6 +36,23 @@ pub enum RepositoryId {
         /// The path with `/`; empty for the workspace itself.
         path: String,
     },
+    /// A file relative to the workspace, without `.` and `..`. All that is in it is one: whoever
+    /// writes one image writes the file.
+    Archive {
+        /// How the file is built.
+        format: ArchiveFormat,
+        /// The path with `/`.
+        path: String,
+    },
+}
+
+/// How a file of images is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveFormat {
+    /// An OCI layout in a tar archive.
+    Oci,
+    /// What `docker save` writes.
+    Docker,
 }
 
 /// `host[:port]/repository` with `*` (a segment, or part of one) and `**` (any segments).
@@ -47,7 +69,7 @@ impl RepositoryId {
         // A directory may have a star in its name; a repository cannot.
         let is_pattern = match &repository {
             Self::Registry { host, name } => host.contains('*') || name.contains('*'),
-            Self::Layout { .. } => false,
+            Self::Layout { .. } | Self::Archive { .. } => false,
         };
         match is_pattern {
             true => Err(GrantError::new(
@@ -65,6 +87,29 @@ impl fmt::Display for RepositoryId {
             Self::Registry { host, name } => write!(f, "{host}/{name}"),
             Self::Layout { path } if path.is_empty() => write!(f, "{LAYOUT}."),
             Self::Layout { path } => write!(f, "{LAYOUT}{path}"),
+            Self::Archive { format, path } => write!(f, "{}{path}", format.prefix()),
+        }
+    }
+}
+
+impl ArchiveFormat {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Oci => OCI_ARCHIVE,
+            Self::Docker => DOCKER_ARCHIVE,
+        }
+    }
+
+    /// The file that `text` without its prefix names, as [`oci::Place`] reads it.
+    fn file(self, text: &str) -> &str {
+        match self {
+            Self::Oci => without_selector(text),
+            // A name of an image may follow, which has colons of its own; or a digest alone.
+            Self::Docker => {
+                let file = text.split(':').next().unwrap_or_default();
+                let digest = ["@sha256", "@sha512"].into_iter();
+                digest.filter_map(|word| file.strip_suffix(word)).next().unwrap_or(file)
+            }
         }
     }
 }
@@ -100,8 +145,16 @@ impl RepositoryPattern {
             (RepositoryId::Layout { path: own }, RepositoryId::Layout { path }) => {
                 matches_path(own, path)
             }
-            (RepositoryId::Registry { .. }, RepositoryId::Layout { .. })
-            | (RepositoryId::Layout { .. }, RepositoryId::Registry { .. }) => false,
+            (
+                RepositoryId::Archive { format: own_format, path: own },
+                RepositoryId::Archive { format, path },
+            ) => own_format == format && matches_path(own, path),
+            (
+                RepositoryId::Registry { .. }
+                | RepositoryId::Layout { .. }
+                | RepositoryId::Archive { .. },
+                _,
+            ) => false,
         }
     }
 }
@@ -116,6 +169,18 @@ fn split(text: &str) -> Result<RepositoryId, GrantError> {
             GrantError::new(format!("`{text}` is not a layout: {problem}"), folder::HELP)
         })?;
         return Ok(RepositoryId::Layout { path });
+    }
+    for format in [ArchiveFormat::Oci, ArchiveFormat::Docker] {
+        if let Some(rest) = text.strip_prefix(format.prefix()) {
+            let path = match folder::normalize(format.file(rest)) {
+                Ok(path) if path.is_empty() => Err("it is a folder"),
+                path => path,
+            };
+            let path = path.map_err(|problem| {
+                GrantError::new(format!("`{text}` is not an archive: {problem}"), folder::HELP)
+            })?;
+            return Ok(RepositoryId::Archive { format, path });
+        }
     }
     if let Some((_, rest)) = text.split_once("://") {
         return refuse(&format!("leave the scheme away: `{rest}`"));
@@ -143,9 +208,12 @@ fn split(text: &str) -> Result<RepositoryId, GrantError> {
     }
 }
 
-/// Cuts `@DIGEST`, and `:TAG` behind the last slash.
+/// Cuts `@DIGEST`, and `:TAG` behind the last slash. A path may hold an `@` of its own.
 fn without_selector(text: &str) -> &str {
-    let text = text.split_once('@').map_or(text, |(name, _)| name);
+    let text = match text.rsplit_once('@') {
+        Some((name, digest)) if digest.contains(':') && !digest.contains('/') => name,
+        _ => text,
+    };
     match text.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') && !is_port(name, tag) => name,
         _ => text,

@@ -164,6 +164,35 @@ fn patterns_of_repositories_match_segment_by_segment() {
         &["oci-layout:out", "out/img"],
     );
     check("oci-layout:out", &["oci-layout:out:v1"], &["oci-layout:out/deeper"]);
+    check("oci-layout:a@b", &["oci-layout:a@b"], &["oci-layout:a"]);
+}
+
+#[test]
+fn a_pattern_of_an_archive_is_its_file() {
+    let check = |pattern: &str, yes: &[&str], no: &[&str]| {
+        let text = GrantText { oci_pull: vec![pattern.to_owned()], ..GrantText::default() };
+        let grant = grant(&text);
+        let allows = |id: &RepositoryId| grant.allows(&Want::Pull(id)).is_ok();
+        yes.iter().for_each(|id| assert!(allows(&repository(id)), "{pattern} allows {id}"));
+        no.iter().for_each(|id| assert!(!allows(&repository(id)), "{pattern} refuses {id}"));
+    };
+    let digest = format!("@sha256:{}", "0".repeat(64));
+    check(
+        "oci-archive:out/*.tar",
+        &["oci-archive:out/a.tar:v1", &format!("oci-archive:./out//a.tar{digest}")],
+        &["oci-layout:out/a.tar", "docker-archive:out/a.tar", "oci-archive:out/b/a.tar"],
+    );
+    check(
+        "docker-archive:a.tar",
+        &["docker-archive:a.tar:localhost:5000/t/app", &format!("docker-archive:a.tar{digest}")],
+        &["oci-archive:a.tar", "docker-archive:a", "docker-archive:b.tar:a.tar"],
+    );
+    check(
+        "docker-archive:a.tar:t/app:v1",
+        &["docker-archive:a.tar", "docker-archive:a.tar:t/other"],
+        &["docker-archive:a.tar/t/app"],
+    );
+    check("docker-archive:a@b.tar", &["docker-archive:a@b.tar:x"], &["docker-archive:a"]);
 }
 
 #[test]
@@ -181,6 +210,10 @@ fn patterns_of_repositories_that_make_no_sense_are_refused() {
         "oci-layout:../x",
         "oci-layout:/x",
         "oci-layout:",
+        "oci-archive:../x.tar",
+        "oci-archive:.",
+        "docker-archive:/x.tar",
+        "docker-archive::x",
         "r.example/a b",
         "localhost:5000",
     ] {

@@ -9,13 +9,15 @@ use std::{
 };
 
 use ::oci::{
-    Layout, Place, Remote, RemoteOptions, Store,
+    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
+    Whereabouts,
     client::{CaFile, ClientOptions},
 };
 use cap_std::{ambient_authority, fs::Dir};
 use report::{Fault, Kind, Side};
 use tokio::sync::OnceCell;
 
+use super::AccessFlags;
 use super::credential::{RegistryCredentials, RegistrySettings};
 use crate::{
     grant::{Denied, Layer, Reach, RepositoryId},
@@ -50,6 +52,7 @@ struct Inner {
     credentials: Arc<RegistryCredentials>,
     workspace: PathBuf,
     remote: Mutex<Option<Remote>>,
+    whereabouts: Whereabouts,
 }
 
 impl Oci {
@@ -84,27 +87,68 @@ impl Oci {
         let docker = OnceCell::new();
         let credentials =
             Arc::new(RegistryCredentials { registries: parsed, docker_configs, secrets, docker });
-        let remote = Mutex::new(None);
-        Ok(Self(Arc::new(Inner { client, insecure, tls, credentials, workspace, remote })))
+        let (remote, whereabouts) = (Mutex::new(None), Whereabouts::default());
+        Ok(Self(Arc::new(Inner {
+            client,
+            insecure,
+            tls,
+            credentials,
+            workspace,
+            remote,
+            whereabouts,
+        })))
     }
 
-    /// The store at `place`; `id` is the same, as the grant knows it.
+    /// Which blobs are where, as far as the run has seen.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        self.0.whereabouts.clone()
+    }
+
+    /// The store at `place`, whose requests `tally` counts; `id` is the same, as the grant knows it.
     pub(super) async fn store(
         &self,
         place: &Place,
         id: &RepositoryId,
+        access: AccessFlags,
+        tally: &Arc<RequestTally>,
     ) -> Result<Arc<dyn Store>, Fault> {
         match (place, id) {
-            (Place::Registry(reference), _) => Ok(Arc::new(self.remote()?.repository(reference)?)),
+            (Place::Registry(reference), _) => {
+                let repository = self.remote()?.repository(reference)?;
+                Ok(Arc::new(repository.counted_by(Arc::clone(tally))))
+            }
             (Place::Layout(_), RepositoryId::Layout { path }) => {
                 let (root, path) = (self.0.workspace.clone(), path.clone());
                 let path = crate::blocking(move || confined(&root, &path)).await?;
                 Ok(Arc::new(Layout::new(path)))
             }
-            (Place::Layout(_), RepositoryId::Registry { .. }) => {
-                Err(Fault::new(Kind::Internal, "a layout was taken for a registry"))
+            (Place::OciArchive(_), RepositoryId::Archive { path, .. }) => {
+                self.archive(place, path, ArchiveFormat::Oci, access).await
+            }
+            (Place::DockerArchive(archive), RepositoryId::Archive { path, .. }) => {
+                let format = ArchiveFormat::Docker(archive.repository.clone());
+                self.archive(place, path, format, access).await
+            }
+            (Place::Layout(_) | Place::OciArchive(_) | Place::DockerArchive(_), _) => {
+                Err(Fault::new(Kind::Internal, format!("{place} was taken for {id}")))
             }
         }
+    }
+
+    async fn archive(
+        &self,
+        place: &Place,
+        path: &str,
+        format: ArchiveFormat,
+        access: AccessFlags,
+    ) -> Result<Arc<dyn Store>, Fault> {
+        let (root, path) = (self.0.workspace.clone(), path.to_owned());
+        let path = crate::blocking(move || confined(&root, &path)).await?;
+        // Where one may be written, it is called what was said, and `latest` is just that.
+        Ok(Arc::new(match place.tag().is_none() && !access.push {
+            true => Archive::without_tag(path, format),
+            false => Archive::new(path, format),
+        }))
     }
 
     fn remote(&self) -> Result<Remote, Fault> {
@@ -144,7 +188,7 @@ fn no_metadata(address: IpAddr) -> Result<(), Fault> {
 
 /// `path` in `root` with links resolved, as far as it exists.
 ///
-/// Links are looked at when the layout is opened; who may write to the workspace at that moment could
+/// Links are looked at when the place is opened; who may write to the workspace at that moment could
 /// swap one afterwards, and needs a grant to write there.
 fn confined(root: &Path, path: &str) -> Result<PathBuf, Fault> {
     let shown = if path.is_empty() { "." } else { path };

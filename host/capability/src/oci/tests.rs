@@ -268,6 +268,36 @@ async fn layouts_are_places_in_the_workspace() {
 }
 
 #[tokio::test]
+async fn archives_are_places_in_the_workspace() {
+    let (run, registry) = (TestRun::new(), Registry::start(None).await);
+    let text = GrantText {
+        oci_pull: vec!["oci-archive:**".to_owned(), registry.at("**")],
+        oci_push: vec!["oci-archive:out/*".to_owned(), registry.at("**")],
+        ..GrantText::default()
+    };
+    let call = run.call(&text);
+    let digest = put_image(&call, &registry.at("a"), "1").await;
+    let source = call.oci.open(&registry.at("a"), PULL).await.unwrap();
+    let archive = call.oci.open("oci-archive:out/img.tar:v1", WRITE).await.unwrap();
+    assert_eq!(archive.name(), "oci-archive:out/img.tar");
+    call.oci.copy(&source, "1", &archive, &tagged("v1")).await.unwrap();
+    assert!(run.workspace().join("out/img.tar").is_file());
+    // Without a tag the only image is meant.
+    let back = call.oci.open("oci-archive:out/img.tar", PULL).await.unwrap();
+    assert_eq!(back.resolve(&back.selector()).await.unwrap().unwrap().digest, digest);
+    // Where it may be written, `latest` is a tag like any other.
+    let new = call.oci.open("oci-archive:out/img.tar", WRITE).await.unwrap();
+    assert_eq!(new.resolve(&new.selector()).await.unwrap(), None);
+    let fault = call.oci.open("docker-archive:out/img.tar:a:1", PULL).await.err().unwrap();
+    assert_eq!(fault.code, "denied.oci");
+    let help = "add to `[step.grant]` of the step: oci.pull = [\"docker-archive:out/img.tar\"]";
+    assert_eq!(fault.help.unwrap(), help);
+    symlink(run.folder.path().join("x.tar"), run.workspace().join("out/link.tar")).unwrap();
+    let fault = call.oci.open("oci-archive:out/link.tar", PULL).await.err().unwrap();
+    assert_eq!(fault.code, "denied.oci", "{fault}");
+}
+
+#[tokio::test]
 async fn a_layout_needs_a_pattern_of_its_own_and_stays_in_the_workspace() {
     let run = TestRun::new();
     let text = GrantText {

@@ -8,11 +8,13 @@ use crate::{Descriptor, Digest, Manifest, Tag};
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The document, and its entries as far as they can be read.
-pub(super) struct IndexFile {
+#[derive(Clone)]
+pub(crate) struct IndexFile {
     document: Map<String, Value>,
     entries: Vec<Entry>,
 }
 
+#[derive(Clone)]
 struct Entry {
     /// `None`: something that we do not understand, and keep.
     descriptor: Option<Descriptor>,
@@ -20,14 +22,14 @@ struct Entry {
 }
 
 impl IndexFile {
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let mut document = Map::new();
         document.insert("schemaVersion".to_owned(), 2.into());
         document.insert("mediaType".to_owned(), crate::MediaType::OCI_INDEX.as_str().into());
         Self { document, entries: Vec::new() }
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let mut document: Map<String, Value> =
             serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let entries = match document.remove("manifests") {
@@ -42,33 +44,47 @@ impl IndexFile {
         Ok(Self { document, entries: entries.into_iter().map(entry).collect() })
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut document = self.document.clone();
         let entries = self.entries.iter().map(|entry| entry.written.clone()).collect();
         document.insert("manifests".to_owned(), Value::Array(entries));
         Value::Object(document).to_string().into_bytes()
     }
 
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {
         self.entries.iter().filter_map(|entry| entry.descriptor.clone())
     }
 
-    pub(super) fn tags(&self) -> Vec<String> {
+    /// What it lists, with the tag where there is one.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (Descriptor, Option<String>)> {
+        self.entries
+            .iter()
+            .filter_map(|entry| Some((entry.descriptor.clone()?, entry.tag().map(str::to_owned))))
+    }
+
+    /// Each entry, and whether it has a tag.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Descriptor, bool)> {
+        self.entries.iter().filter_map(|entry| {
+            entry.descriptor.as_ref().map(|descriptor| (descriptor, entry.tag().is_some()))
+        })
+    }
+
+    pub(crate) fn tags(&self) -> Vec<String> {
         self.entries.iter().filter_map(|entry| entry.tag().map(str::to_owned)).collect()
     }
 
-    pub(super) fn tagged(&self, tag: &Tag) -> Option<&Descriptor> {
+    pub(crate) fn tagged(&self, tag: &Tag) -> Option<&Descriptor> {
         let entry = self.entries.iter().find(|entry| entry.tag() == Some(tag.as_str()));
         entry.and_then(|entry| entry.descriptor.as_ref())
     }
 
-    pub(super) fn with_digest(&self, digest: &Digest) -> Option<&Descriptor> {
+    pub(crate) fn with_digest(&self, digest: &Digest) -> Option<&Descriptor> {
         let descriptors = self.entries.iter().filter_map(|entry| entry.descriptor.as_ref());
         descriptors.into_iter().find(|descriptor| descriptor.digest == *digest)
     }
 
     /// Lists `manifest` under `tags`, or without a tag if it is not listed yet.
-    pub(super) fn put(&mut self, manifest: &Manifest, tags: &[Tag]) {
+    pub(crate) fn put(&mut self, manifest: &Manifest, tags: &[Tag]) {
         let digest = manifest.digest();
         self.entries.retain(|entry| {
             let moves = entry.tag().is_some_and(|tag| tags.iter().any(|new| new.as_str() == tag));
@@ -86,21 +102,39 @@ impl IndexFile {
         }
     }
 
-    /// Takes off entries without a tag for which `is_held` says that something else leads to them.
-    pub(super) fn drop_bare(&mut self, is_held: impl Fn(&Descriptor) -> bool) {
+    /// Lists `manifest` by `descriptors`, or plainly if there are none. What has the same annotation
+    /// `key` as one of them goes.
+    pub(crate) fn replace(&mut self, key: &str, manifest: &Manifest, descriptors: &[Descriptor]) {
+        let value = |descriptor: &Descriptor| descriptor.annotations.get(key).map(str::to_owned);
+        let new: Vec<_> = descriptors.iter().map(value).collect();
+        let digest = manifest.digest();
         self.entries.retain(|entry| {
-            entry.tag().is_some() || !entry.descriptor.as_ref().is_some_and(&is_held)
+            let old = entry.descriptor.as_ref().and_then(value);
+            let bare = old.is_none() && !new.is_empty() && entry.points_at(&digest);
+            !bare && (old.is_none() || !new.contains(&old))
         });
+        match descriptors.is_empty() {
+            true => self.put(manifest, &[]),
+            false => self.entries.extend(descriptors.iter().map(Entry::new)),
+        }
+    }
+
+    /// Takes off entries without a tag that `goes` says need not be listed; whether there were any.
+    pub(crate) fn drop_bare(&mut self, goes: impl Fn(&Descriptor) -> bool) -> bool {
+        let before = self.entries.len();
+        self.entries
+            .retain(|entry| entry.tag().is_some() || !entry.descriptor.as_ref().is_some_and(&goes));
+        self.entries.len() != before
     }
 
     /// Takes a tag off; what it pointed at.
-    pub(super) fn remove_tag(&mut self, tag: &Tag) -> Option<Descriptor> {
+    pub(crate) fn remove_tag(&mut self, tag: &Tag) -> Option<Descriptor> {
         let at = self.entries.iter().position(|entry| entry.tag() == Some(tag.as_str()))?;
         self.entries.remove(at).descriptor
     }
 
     /// Takes off a manifest with all its tags.
-    pub(super) fn remove_digest(&mut self, digest: &Digest) -> bool {
+    pub(crate) fn remove_digest(&mut self, digest: &Digest) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| !entry.points_at(digest));
         self.entries.len() != before

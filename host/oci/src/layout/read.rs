@@ -1,8 +1,9 @@
 //! Files as streams.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -11,10 +12,10 @@ use crate::{BlobStream, Error};
 
 /// Large enough that a hop to a blocking thread (tens of microseconds) is lost in it, small enough
 /// to have a dozen in flight.
-const CHUNK: u64 = 512 * 1024;
+const CHUNK: u64 = 256 * 1024;
 
 /// The bytes of `file` in `range`; fewer where it ends.
-pub(super) fn stream(file: File, range: Range<u64>, place: String) -> BlobStream {
+pub(crate) fn stream(file: Arc<File>, range: Range<u64>, place: String) -> BlobStream {
     let start = (Some(file), range.start, range.end);
     BlobStream::new(futures::stream::try_unfold(start, move |(file, at, end)| {
         let place = place.clone();
@@ -36,9 +37,17 @@ pub(super) fn stream(file: File, range: Range<u64>, place: String) -> BlobStream
     }))
 }
 
-fn read(mut file: &File, at: u64, want: u64) -> std::io::Result<Bytes> {
-    let mut bytes = Vec::with_capacity(usize::try_from(want).unwrap_or_default());
-    file.seek(SeekFrom::Start(at))?;
-    file.take(want).read_to_end(&mut bytes)?;
+pub(crate) fn read(file: &File, at: u64, want: u64) -> std::io::Result<Bytes> {
+    let mut bytes = vec![0; usize::try_from(want).unwrap_or_default()];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at + filled as u64) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
     Ok(Bytes::from(bytes))
 }
