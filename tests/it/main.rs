@@ -32,6 +32,7 @@ mod secrets;
 mod signals;
 mod store;
 mod tidy;
+mod trouble;
 
 use support::TestHost;
 
