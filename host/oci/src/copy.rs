@@ -8,23 +8,34 @@
 //! send it; manifests are looked for in the target only if the tag was there with other content.
 
 mod blobs;
+mod forecast;
 mod options;
+mod plan;
+mod referrers;
 mod tree;
+mod whereabouts;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use report::Kind;
 
-use crate::index::{Selection, select};
 use crate::{
     Content, Descriptor, Digest, Error, Manifest, Platform, Pushed, RepositoryName, Selector,
     Store, Tag,
 };
-pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers, Whereabouts};
+pub use forecast::forecast;
+pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag, Referrers};
+use plan::{Plan, Source, Target};
 use tree::Tree;
+pub use whereabouts::Whereabouts;
+use whereabouts::{Item, PlaceId};
 
 /// Something happened during a copy.
 #[derive(Clone, Copy, Debug)]
@@ -83,42 +94,15 @@ pub async fn copy(
     observer: &dyn CopyObserver,
 ) -> Result<Copied, Error> {
     let job = Job::new(from, to, options, observer);
-    let target = Target::look(to, &options.tags).await?;
-    let source = match options.platforms.is_empty() {
-        true => job.whole(selector, &target).await?,
-        false => job.filtered(selector).await?,
-    };
-    let (digest, place) = (source.descriptor().digest, to.name());
-    let pending = target.pending(&digest, options.force, &place)?;
-    // Where no tag was to tell, the content itself is asked for.
-    // In the same repository everything is, but for an index that leaves some platforms out.
-    let is_in_place = job.is_same_repository() && options.platforms.is_empty();
-    let is_there = is_in_place
-        || match options.tags.is_empty() || target.has_others(&digest) {
-            true => to.resolve(&Selector::Digest(digest)).await?.is_some(),
-            false => target.has(&digest),
-        };
-    if is_there && pending.is_empty() {
-        let descriptor = source.descriptor();
-        observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: false });
-        return Ok(job.finish(descriptor, false, 1, source.platforms()));
+    match job.run(selector).await {
+        // What other copies had seen there is gone: once more, and nothing is believed.
+        Err(error) if job.relied.load(Relaxed) && error.is_of_missing_content() => {
+            tracing::debug!(%error, "copied again without knowing what is there");
+            options.whereabouts.forget(to);
+            Job::new(from, to, options, observer).run(selector).await
+        }
+        result => result,
     }
-    let manifest = match source {
-        Source::Read(manifest) => *manifest,
-        Source::Known(descriptor) => job.read(&descriptor).await?,
-    };
-    let mut found = match manifest.content() {
-        Content::Index(index) => index.platforms(),
-        Content::Image(_) | Content::Opaque => options.platforms.clone(),
-    };
-    if !is_there {
-        let image = job.contents(&manifest, target.is_known()).await?;
-        found.extend(image.filter(|_| found.is_empty()));
-    }
-    to.put_manifest(&manifest, &pending).await?;
-    to.finish().await?;
-    job.sent_manifest(&manifest);
-    Ok(job.finish(manifest.descriptor(), true, 0, found))
 }
 
 /// The platforms of what stands at `selector`: those of an index, or the one of an image, for which
@@ -138,6 +122,12 @@ struct Job<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn CopyObserver,
     mount_from: Option<RepositoryName>,
+    /// The source.
+    here: Option<PlaceId>,
+    /// The target.
+    there: Option<PlaceId>,
+    /// Whether something was left out because it was known to be there.
+    relied: AtomicBool,
     tally: Mutex<Tally>,
 }
 
@@ -149,81 +139,6 @@ struct Tally {
     mounted_bytes: u64,
     skipped: u64,
     skipped_bytes: u64,
-}
-
-/// What is to be copied, as far as it had to be read.
-enum Source {
-    Known(Box<Descriptor>),
-    Read(Box<Manifest>),
-}
-
-/// What stands under the tags that are to be written.
-struct Target(Vec<(Tag, Option<Descriptor>)>);
-
-impl Source {
-    fn descriptor(&self) -> Descriptor {
-        match self {
-            Self::Known(descriptor) => (**descriptor).clone(),
-            Self::Read(manifest) => manifest.descriptor(),
-        }
-    }
-
-    fn platforms(&self) -> Vec<Platform> {
-        match self {
-            Self::Read(manifest) => match manifest.content() {
-                Content::Index(index) => index.platforms(),
-                Content::Image(_) | Content::Opaque => Vec::new(),
-            },
-            Self::Known(descriptor) => descriptor.platform.iter().cloned().collect(),
-        }
-    }
-}
-
-impl Target {
-    async fn look(to: &dyn Store, tags: &[Tag]) -> Result<Self, Error> {
-        let looks = tags.iter().map(|tag| async move {
-            let found = to.resolve(&Selector::Tag(tag.clone())).await?;
-            Ok::<_, Error>((tag.clone(), found))
-        });
-        Ok(Self(futures::future::try_join_all(looks).await?))
-    }
-
-    fn found(&self) -> impl Iterator<Item = &Digest> {
-        self.0.iter().filter_map(|(_, found)| found.as_ref().map(|found| &found.digest))
-    }
-
-    /// Whether any of the tags is there.
-    fn is_known(&self) -> bool {
-        self.found().next().is_some()
-    }
-
-    fn has(&self, digest: &Digest) -> bool {
-        self.found().any(|found| found == digest)
-    }
-
-    fn has_others(&self, digest: &Digest) -> bool {
-        self.is_known() && !self.has(digest)
-    }
-
-    /// The tags that must be written.
-    fn pending(&self, digest: &Digest, force: bool, place: &str) -> Result<Vec<Tag>, Error> {
-        let mut pending = Vec::new();
-        for (tag, found) in &self.0 {
-            match found {
-                Some(found) if found.digest == *digest => {}
-                Some(found) if !force => {
-                    return Err(Error::Conflict {
-                        tag: tag.clone(),
-                        place: place.to_owned(),
-                        found: Box::new(found.digest),
-                        wanted: Box::new(*digest),
-                    });
-                }
-                Some(_) | None => pending.push(tag.clone()),
-            }
-        }
-        Ok(pending)
-    }
 }
 
 impl<'a> Job<'a> {
@@ -239,7 +154,79 @@ impl<'a> Job<'a> {
             }
             _ => None,
         };
-        Self { from, to, options, observer, mount_from, tally: Mutex::default() }
+        Self {
+            from,
+            to,
+            options,
+            observer,
+            mount_from,
+            here: options.whereabouts.place(from),
+            there: options.whereabouts.place(to),
+            relied: AtomicBool::default(),
+            tally: Mutex::default(),
+        }
+    }
+
+    async fn run(&self, selector: &Selector) -> Result<Copied, Error> {
+        let plan = Plan::make(self, selector).await?;
+        let source = &plan.source;
+        let pending = plan.target.writable(source.digest(), self.options.force, self.to)?;
+        let mut manifest = source.manifest.clone();
+        let mut platforms = source.platforms();
+        let is_unchanged = plan.is_there && pending.is_empty();
+        if is_unchanged {
+            self.skipped_manifest(&source.descriptor);
+        } else {
+            let root = match manifest.take() {
+                Some(root) => root,
+                None => self.read(&source.descriptor).await?,
+            };
+            if let Some(found) = self.place(&root, &plan, &pending).await? {
+                platforms = found;
+            }
+            manifest = Some(root);
+        }
+        let about = async {
+            let levels = self.find_referrers(&plan, manifest.as_ref()).await?;
+            self.bring_referrers(levels).await
+        };
+        let referrers = about.await.map_err(|error| Error::Referrers {
+            digest: Box::new(source.digest()),
+            place: self.to.name(),
+            source: Box::new(error),
+        })?;
+        // Last of all: what is one file appears with everything in it.
+        self.to.finish().await?;
+        Ok(self.finish(source.descriptor.clone(), platforms, referrers))
+    }
+
+    /// Puts `root` into the target, with all that it leads to; its platforms, as far as they came by.
+    async fn place(
+        &self,
+        root: &Manifest,
+        plan: &Plan,
+        tags: &[Tag],
+    ) -> Result<Option<Vec<Platform>>, Error> {
+        let kept = plan.source.kept.as_ref();
+        let mut platforms = match root.content() {
+            Content::Index(index) => Some(index.platforms_of(kept)),
+            Content::Image(_) | Content::Opaque => None,
+        };
+        if !plan.is_there {
+            let roots = std::slice::from_ref(root);
+            let image = self.contents(roots, kept, plan.target.is_known()).await?;
+            platforms = platforms.or(image.map(|platform| vec![platform]));
+        }
+        let put = self.put_as(root, tags, kept.is_none()).await;
+        put.map_err(|error| {
+            let is_refused = matches!(error.kind(), Kind::Invalid | Kind::NotFound);
+            if kept.is_none() || !is_refused {
+                return error;
+            }
+            let (digest, place) = (Box::new(root.digest()), self.to.name());
+            Error::Sparse { digest, place, source: Box::new(error) }
+        })?;
+        Ok(platforms)
     }
 
     fn is_same_repository(&self) -> bool {
@@ -247,41 +234,40 @@ impl<'a> Job<'a> {
         from.is_some() && from == self.to.mount_source()
     }
 
-    /// Everything at `selector`; read only if it will have to be.
-    async fn whole(&self, selector: &Selector, target: &Target) -> Result<Source, Error> {
-        let by_digest = matches!(selector, Selector::Digest(_));
-        let needs_digest = self.options.tags.is_empty() && !by_digest;
-        if !target.is_known() && !needs_digest {
-            return Ok(Source::Read(Box::new(self.from.manifest(selector).await?)));
+    /// Whether all of `source` is in the target, under whatever name.
+    async fn has(&self, source: &Source, target: &Target) -> Result<bool, Error> {
+        // In the same repository everything is, but for an index that leaves some platforms out.
+        if self.is_same_repository() && self.options.platforms.is_empty() {
+            return Ok(true);
         }
-        let found = self.from.resolve(selector).await?.ok_or_else(|| Error::NotFound {
-            what: format!("manifest {selector}"),
-            place: self.from.name(),
-        })?;
-        Ok(Source::Known(Box::new(found)))
+        // Where no tag tells, the content itself is asked for.
+        let asks = self.options.tags.is_empty() || target.is_known();
+        let is_there =
+            target.has(&source.digest()) || (asks && self.holds(&source.digest()).await?);
+        if !is_there {
+            return Ok(false);
+        }
+        // A sparse index tells nothing of what it leads to.
+        for digest in source.kept.iter().flatten() {
+            if !self.holds(digest).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    /// What of it is for the wanted platforms.
-    async fn filtered(&self, selector: &Selector) -> Result<Source, Error> {
-        let wanted = &self.options.platforms;
-        let manifest = self.from.manifest(selector).await?;
-        let Content::Index(index) = manifest.content() else {
-            let platform = blobs::platform_of(self.from, &manifest).await?;
-            let fits = |have: &Platform| wanted.iter().any(|want| have.satisfies(want));
-            return match platform.as_ref().is_none_or(fits) {
-                true => Ok(Source::Read(Box::new(manifest))),
-                false => Err(Error::NoSuchPlatform {
-                    digest: manifest.digest(),
-                    missing: wanted.clone(),
-                    present: platform.into_iter().collect(),
-                }),
-            };
-        };
-        match select(&manifest, index, wanted)? {
-            Selection::Whole => Ok(Source::Read(Box::new(manifest))),
-            Selection::One(entry) => Ok(Source::Known(entry)),
-            Selection::Some(cut) => Ok(Source::Read(cut)),
+    /// Whether the target has the manifest; it is asked.
+    async fn holds(&self, digest: &Digest) -> Result<bool, Error> {
+        Ok(self.to.resolve(&Selector::Digest(*digest)).await?.is_some())
+    }
+
+    /// Whether the target is known to have it, so that it need not be asked.
+    fn knows(&self, item: Item) -> bool {
+        let knows = self.options.whereabouts.knows(self.there, item);
+        if knows {
+            self.relied.store(true, Relaxed);
         }
+        knows
     }
 
     /// The manifest that `descriptor` points at.
@@ -297,67 +283,80 @@ impl<'a> Job<'a> {
         Ok(manifest)
     }
 
-    /// All that `root` refers to; the platform of its image, if its configuration came by.
-    async fn contents(&self, root: &Manifest, look: bool) -> Result<Option<Platform>, Error> {
-        let tree = Tree::read(self, root, look).await?;
+    /// All that `roots` refer to; the platform of the image, if its configuration came by.
+    async fn contents(
+        &self,
+        roots: &[Manifest],
+        kept: Option<&BTreeSet<Digest>>,
+        look: bool,
+    ) -> Result<Option<Platform>, Error> {
+        let tree = Tree::read(self, roots, kept, look).await?;
+        for descriptor in &tree.skipped {
+            self.skipped_manifest(descriptor);
+        }
         let bytes = tree.blobs.iter().map(|blob| blob.size).sum();
         self.observer.observe(CopyEvent::Planned { blobs: tree.blobs.len() as u64, bytes });
-        let config = match root.content() {
-            Content::Image(image) => image.config.as_ref().map(|config| config.digest),
-            Content::Index(_) | Content::Opaque => None,
+        let config = match roots.first().map(Manifest::content) {
+            Some(Content::Image(image)) => image.config.as_ref().map(|config| config.digest),
+            Some(Content::Index(_) | Content::Opaque) | None => None,
         };
         let platform = self.push_blobs(&tree.blobs, config).await?;
         // Collected, because a closure that lends would keep the whole from being `Send`.
-        let puts: Vec<_> = tree.manifests.iter().map(|manifest| self.put(manifest)).collect();
+        let puts: Vec<_> = tree.manifests.iter().map(|manifest| self.put(manifest, &[])).collect();
         futures::stream::iter(puts)
             .buffer_unordered(self.options.parallel.max(1))
             .try_collect::<()>()
             .await?;
         // An index may list another, so these go one by one, the inner ones first.
         for index in &tree.indexes {
-            self.put(index).await?;
+            self.put(index, &[]).await?;
         }
         Ok(platform)
     }
 
-    async fn put(&self, manifest: &Manifest) -> Result<(), Error> {
-        self.to.put_manifest(manifest, &[]).await?;
-        self.sent_manifest(manifest);
-        Ok(())
+    fn skipped_manifest(&self, descriptor: &Descriptor) {
+        self.count(|tally| {
+            tally.skipped += 1;
+            tally.skipped_bytes += descriptor.size;
+        });
+        self.observer.observe(CopyEvent::Manifest { descriptor, sent: false });
     }
 
-    fn sent_manifest(&self, manifest: &Manifest) {
+    async fn put(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+        self.put_as(manifest, tags, true).await
+    }
+
+    async fn put_as(&self, manifest: &Manifest, tags: &[Tag], whole: bool) -> Result<(), Error> {
+        self.to.put_manifest(manifest, tags).await?;
+        if whole {
+            self.options.whereabouts.learn(self.there, Item::Manifest(manifest.digest()));
+        }
         self.count(|tally| {
             tally.sent += 1;
             tally.sent_bytes += manifest.bytes().len() as u64;
         });
         let descriptor = manifest.descriptor();
         self.observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: true });
+        Ok(())
     }
 
     fn count(&self, add: impl FnOnce(&mut Tally)) {
         add(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn finish(
-        &self,
-        descriptor: Descriptor,
-        changed: bool,
-        skipped: u64,
-        platforms: Vec<Platform>,
-    ) -> Copied {
+    fn finish(&self, descriptor: Descriptor, platforms: Vec<Platform>, referrers: u64) -> Copied {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         Copied {
             descriptor,
-            changed,
+            changed: tally.sent > 0,
             platforms,
             sent: tally.sent,
             sent_bytes: tally.sent_bytes,
             mounted: tally.mounted,
             mounted_bytes: tally.mounted_bytes,
-            skipped: tally.skipped + skipped,
+            skipped: tally.skipped,
             skipped_bytes: tally.skipped_bytes,
-            referrers: 0,
+            referrers,
         }
     }
 }

@@ -65,6 +65,28 @@ pub enum Error {
         /// Its digest.
         digest: Digest,
     },
+    /// The image is copied, but not all that speaks about it.
+    #[error("{digest} is in {place}, but not all of its signatures and other referrers are")]
+    Referrers {
+        /// The image or index.
+        digest: Box<Digest>,
+        /// The target's name.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
+    /// A registry wants to have all that an index lists.
+    #[error("{place} does not take {digest} without all of its platforms")]
+    Sparse {
+        /// The index.
+        digest: Box<Digest>,
+        /// The target's name.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
     /// A registry, or the way to it, failed.
     #[error(transparent)]
     Remote(Box<RemoteError>),
@@ -123,6 +145,8 @@ impl Error {
             Self::Conflict { .. } => Kind::Conflict,
             Self::Invalid { .. } | Self::Schema1 { .. } => Kind::Invalid,
             Self::Remote(error) => error.kind(),
+            Self::Referrers { source, .. } => source.kind(),
+            Self::Sparse { .. } => Kind::Invalid,
             Self::Fault(fault) => fault.kind,
             Self::Io { .. } | Self::Root { .. } => Kind::Failed,
         }
@@ -135,8 +159,10 @@ impl Error {
             // A stream that was cut, as far as anybody can see.
             Self::Mismatch { mismatch: Mismatch::Size { at_least: false, .. }, .. } => true,
             Self::Fault(fault) => fault.retry,
+            Self::Referrers { source, .. } => source.is_transient(),
             Self::NotFound { .. }
             | Self::NoSuchPlatform { .. }
+            | Self::Sparse { .. }
             | Self::Mismatch { .. }
             | Self::Conflict { .. }
             | Self::Invalid { .. }
@@ -144,6 +170,20 @@ impl Error {
             | Self::Root { .. }
             | Self::Io { .. } => false,
         }
+    }
+
+    /// Whether a registry refused a manifest because something that it leads to is not there
+    /// (distribution-spec, "Error Codes").
+    pub(crate) fn is_of_missing_content(&self) -> bool {
+        if let Self::Referrers { source, .. } | Self::Sparse { source, .. } = self {
+            return source.is_of_missing_content();
+        }
+        let Self::Remote(error) = self else { return false };
+        error.method == http::Method::PUT
+            && matches!(
+                error.code(),
+                Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN")
+            )
     }
 
     /// What to try, where it is known.
@@ -166,6 +206,12 @@ impl Error {
             Self::Root { .. } => Some(
                 "choose a folder that exists or can be made, and that you may write to".to_owned(),
             ),
+            Self::Sparse { .. } => Some(
+                "choose `new-index` instead of `sparse`, which makes an index of the wanted \
+                 platforms alone, or copy all platforms"
+                    .to_owned(),
+            ),
+            Self::Referrers { source, .. } => source.help(),
             Self::Remote(error) => error.help(),
             Self::Fault(fault) => fault.help.clone(),
             Self::NotFound { .. }
@@ -180,7 +226,8 @@ impl Error {
         match self {
             Self::NotFound { .. } | Self::Remote(_) | Self::Mismatch { .. } => Side::Remote,
             Self::Conflict { .. } | Self::NoSuchPlatform { .. } => Side::User,
-            Self::Invalid { .. } | Self::Schema1 { .. } => Side::Remote,
+            Self::Invalid { .. } | Self::Schema1 { .. } | Self::Sparse { .. } => Side::Remote,
+            Self::Referrers { source, .. } => source.side(),
             Self::Fault(fault) => fault.side,
             Self::Io { .. } | Self::Root { .. } => Side::Host,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Annotations, Descriptor, Error, Manifest, MediaType, Platform};
+use crate::{Annotations, Descriptor, Digest, Error, Manifest, MediaType, Platform};
 
 /// The annotation with which BuildKit marks what belongs to an image of the same index.
 const ATTESTATION_OF: &str = "vnd.docker.reference.digest";
@@ -45,8 +45,14 @@ pub(crate) enum Selection {
 impl Index {
     /// The platforms of the images in it, each once, in its order; attestations have none.
     pub fn platforms(&self) -> Vec<Platform> {
+        self.platforms_of(None)
+    }
+
+    /// The platforms of those entries that are `kept`.
+    pub(crate) fn platforms_of(&self, kept: Option<&BTreeSet<Digest>>) -> Vec<Platform> {
         let mut platforms: Vec<Platform> = Vec::new();
-        for platform in self.manifests.iter().filter_map(known_platform) {
+        let is_kept = |entry: &&Descriptor| kept.is_none_or(|kept| kept.contains(&entry.digest));
+        for platform in self.manifests.iter().filter(is_kept).filter_map(known_platform) {
             if !platforms.contains(platform) {
                 platforms.push(platform.clone());
             }
@@ -80,6 +86,22 @@ impl Index {
         Ok(self.manifests.iter().filter(|entry| is_wanted(entry) || belongs(entry)).collect())
     }
 
+    /// What of `manifest`, which is this index, is for `wanted`, where the index itself stays.
+    pub(crate) fn kept(
+        &self,
+        manifest: &Manifest,
+        wanted: &[Platform],
+    ) -> Result<BTreeSet<Digest>, Error> {
+        match self.entries(wanted) {
+            Ok(entries) => Ok(entries.iter().map(|entry| entry.digest).collect()),
+            Err(missing) => Err(self.lacks(manifest, missing)),
+        }
+    }
+
+    fn lacks(&self, manifest: &Manifest, missing: Vec<Platform>) -> Error {
+        Error::NoSuchPlatform { digest: manifest.digest(), missing, present: self.platforms() }
+    }
+
     /// The entries for just this platform, else those that would do.
     fn best_for(&self, want: &Platform) -> Vec<&Descriptor> {
         let fitting = |fits: &dyn Fn(&Platform) -> bool| -> Vec<&Descriptor> {
@@ -106,11 +128,7 @@ pub(crate) fn select(
     index: &Index,
     wanted: &[Platform],
 ) -> Result<Selection, Error> {
-    let entries = index.entries(wanted).map_err(|missing| Error::NoSuchPlatform {
-        digest: manifest.digest(),
-        missing,
-        present: index.platforms(),
-    })?;
+    let entries = index.entries(wanted).map_err(|missing| index.lacks(manifest, missing))?;
     let images: Vec<&&Descriptor> =
         entries.iter().filter(|entry| known_platform(entry).is_some()).collect();
     if let ([only], [_]) = (images.as_slice(), wanted) {

@@ -25,8 +25,8 @@ use futures::future::BoxFuture;
 pub use registry::LayoutRegistry;
 
 use crate::{
-    BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
-    RepositoryName, Selector, Store, Tag,
+    Algorithm, BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource,
+    Pushed, RepositoryName, Selector, Store, Tag,
 };
 use disk::Disk;
 pub(crate) use disk::MARKER_CONTENT;
@@ -68,8 +68,7 @@ impl Layout {
     }
 
     fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
-        let name = format!("{}/{repository}", root.path.display());
-        let disk = Arc::new(Disk::new(root.directory(&repository), name));
+        let disk = Arc::new(root.disk(&repository));
         Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
     }
 
@@ -79,8 +78,8 @@ impl Layout {
     }
 
     /// Takes bytes whose digest is not known yet.
-    async fn start_upload(&self) -> Result<LayoutUpload, Error> {
-        LayoutUpload::start(Arc::clone(&self.disk)).await
+    async fn start_upload(&self, hashed_by: Option<Algorithm>) -> Result<LayoutUpload, Error> {
+        LayoutUpload::start(Arc::clone(&self.disk), hashed_by).await
     }
 
     /// Runs work on the disk where it may block.
@@ -94,7 +93,7 @@ impl Layout {
 
     async fn link(&self, blob: Digest, from: &RepositoryName) -> Result<bool, Error> {
         let Some((root, _)) = &self.registry else { return Ok(false) };
-        let other = Disk::new(root.directory(from), from.to_string());
+        let other = root.disk(from);
         self.on_disk(move |disk| disk.link_blob(&other, &blob)).await
     }
 
@@ -230,7 +229,8 @@ impl Store for Layout {
                 return Ok(Pushed::Mounted);
             }
             let stream = content.open().await?.verified(blob, "the source");
-            self.start_upload().await?.receive(stream, blob.digest).await?;
+            // The stream proves itself: nothing is hashed again.
+            self.start_upload(None).await?.receive(stream, blob.digest).await?;
             Ok(Pushed::Sent)
         })
     }

@@ -40,8 +40,8 @@ mod testing;
 
 pub use archive::{Archive, ArchiveFormat};
 pub use copy::{
-    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MovedTag, Referrers,
-    Whereabouts, copy, platforms,
+    Copied, CopyEvent, CopyObserver, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag,
+    Referrers, Whereabouts, copy, forecast, platforms,
 };
 pub use credentials::{Anonymous, Credential, Credentials};
 pub use descriptor::{Annotations, Descriptor};
@@ -57,8 +57,12 @@ pub use place::{DockerArchivePlace, LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, Retry,
+    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
+    Retry,
 };
-pub use serve::{Access, AccessLog, RequestCounts, ServeOptions, router, serve, serve_with};
+pub use serve::{
+    Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,
+    serve_with,
+};
 pub use store::{MountSource, Pushed, Registry, Store, Upload};
 pub use stream::{BlobSource, BlobStream};

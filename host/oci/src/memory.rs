@@ -9,8 +9,8 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 
 use crate::{
-    BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
-    Registry, RepositoryName, Selector, Store, Tag, Upload,
+    Algorithm, BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource,
+    Pushed, Registry, RepositoryName, Selector, Store, Tag, Upload,
 };
 
 /// Repositories in memory.
@@ -253,12 +253,28 @@ impl Registry for MemoryRegistry {
         })
     }
 
+    fn repository_with<'a>(
+        &'a self,
+        blob: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<RepositoryName>, Error>> {
+        Box::pin(async move {
+            let registry = self.lock();
+            let found = registry.iter().find(|(_, repository)| repository.blobs.contains_key(blob));
+            Ok(found.map(|(name, _)| name.clone()))
+        })
+    }
+
     fn upload<'a>(
         &'a self,
         name: &'a RepositoryName,
+        _algorithm: Algorithm,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>, Error>> {
         let upload = MemoryUpload { store: self.store(name), bytes: Vec::new() };
         Box::pin(async { Ok(Box::new(upload) as Box<dyn Upload>) })
+    }
+
+    fn tidy(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -15,6 +15,7 @@ mod page;
 mod request;
 mod resume;
 mod store;
+mod tally;
 mod transfer;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use error::{Problem, RemoteError};
 use report::Fault;
+pub use tally::RequestTally;
 use url::Url;
 
 use crate::{Credentials, Error, Reference, RegistryHost, RepositoryName};
@@ -70,6 +72,7 @@ pub struct RemoteRepository {
     host: Arc<Host>,
     name: RepositoryName,
     writes: bool,
+    tally: Option<Arc<RequestTally>>,
 }
 
 struct Shared {
@@ -118,6 +121,7 @@ impl Remote {
             remote: Arc::clone(&self.0),
             name: reference.repository().clone(),
             writes: false,
+            tally: None,
         })
     }
 }
@@ -128,6 +132,13 @@ impl RemoteRepository {
     #[must_use]
     pub fn for_writing(self) -> Self {
         Self { writes: true, ..self }
+    }
+
+    /// Counts the requests that it, and clones of it, will send, in `tally`: retries, redirects and
+    /// requests for tokens included. One tally may be shared by several handles.
+    #[must_use]
+    pub fn counted_by(self, tally: Arc<RequestTally>) -> Self {
+        Self { tally: Some(tally), ..self }
     }
 }
 

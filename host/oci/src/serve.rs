@@ -1,149 +1,101 @@
 //! The embedded registry: the distribution API in front of any [`Registry`].
 //!
-//! `route` reads paths, one file each answers for manifests, blobs, uploads and lists, `answer`
-//! knows how the specification says no. Uploads stream to the backend; only manifests are held.
+//! `accept` takes connections, `users` says who may come in, `route` reads paths, one file each
+//! answers for manifests, blobs, uploads and lists, `answer` knows how the specification says no.
+//! Uploads stream to the backend; only manifests are held.
 //!
 //! Never: a name that was not checked, a body of unknown size in memory, an answer that tells more
 //! than the specification's codes and a sentence.
 
+mod accept;
+mod access;
 mod answer;
 mod blobs;
 mod lists;
 mod manifests;
 mod range;
 mod route;
+mod sessions;
+mod setup;
 mod uploads;
+mod users;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use http::{Method, StatusCode};
+use http::Method;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::Registry;
 use answer::Refusal;
 use route::{Query, Route};
-use uploads::Sessions;
+use sessions::Sessions;
 
-/// How long running requests may take when the server is to stop.
-const GRACE: Duration = Duration::from_secs(5);
+pub use access::{Access, AccessLog, RequestCounts};
+pub use setup::{SetupError, Tls};
+pub use users::Users;
+
+/// How often uploads that nobody touches are looked for.
+const TIDY: Duration = Duration::from_secs(60);
 
 /// What a server may be told.
 #[derive(Clone, Default)]
 pub struct ServeOptions {
     /// Told of every request when it is answered.
     pub log: Option<Arc<dyn AccessLog>>,
-}
-
-/// One answered request.
-#[derive(Clone, Debug)]
-pub struct Access<'a> {
-    /// `GET`.
-    pub method: &'a Method,
-    /// Path and query.
-    pub target: &'a str,
-    /// The status.
-    pub status: StatusCode,
-    /// From the request's headers to the answer's.
-    pub elapsed: Duration,
-}
-
-/// Who wants to know about requests.
-pub trait AccessLog: Send + Sync {
-    /// A request was answered; the body of the answer may still be on its way.
-    fn record(&self, access: &Access<'_>);
-}
-
-/// An [`AccessLog`] that counts by method.
-#[derive(Debug, Default)]
-pub struct RequestCounts(Mutex<BTreeMap<String, u64>>);
-
-impl RequestCounts {
-    /// Requests of each method so far.
-    pub fn by_method(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Requests so far.
-    pub fn total(&self) -> u64 {
-        self.by_method().values().sum()
-    }
-}
-
-impl AccessLog for RequestCounts {
-    fn record(&self, access: &Access<'_>) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(access.method.to_string()).or_default() += 1;
-    }
+    /// Who may come in; without it, anybody.
+    pub users: Option<Arc<Users>>,
+    /// With it, TLS alone is spoken. [`router`] does not look at it.
+    pub tls: Option<Tls>,
 }
 
 /// Serves until `shutdown` is ready, then gives running requests a few seconds to end.
-///
-/// # Errors
-/// The listener broke.
 pub async fn serve(
     listener: TcpListener,
     registry: Arc<dyn Registry>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    serve_with(listener, registry, ServeOptions::default(), shutdown).await
+) {
+    serve_with(listener, registry, ServeOptions::default(), shutdown).await;
 }
 
 /// [`serve`], with options.
-///
-/// # Errors
-/// The listener broke.
 pub async fn serve_with(
     listener: TcpListener,
     registry: Arc<dyn Registry>,
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for the acknowledgement of the last ones.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let server = axum::serve(listener, router(registry, options)).with_graceful_shutdown(async {
-        shutdown.await;
-        // Nobody listens any more: the server is gone already.
-        let _ = stopping.send(());
-    });
-    let grace_over = async {
-        match stopped.await {
-            Ok(()) => tokio::time::sleep(GRACE).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
+) {
+    let tls = options.tls.clone().map(|tls| tls.0);
+    let server = Arc::new(Server::new(registry, options.users));
+    let router = routes(Arc::clone(&server), options.log);
     tokio::select! {
-        result = server.into_future() => result,
-        () = grace_over => Ok(()),
+        () = accept::run(listener, router, tls, shutdown) => {}
+        () = server.keep_tidy() => {}
     }
 }
 
 /// The distribution API over `registry`, for a server of one's own.
-pub fn router(registry: Arc<dyn Registry>, options: ServeOptions) -> axum::Router {
-    let server = Arc::new(Server { registry, sessions: Sessions::default() });
-    axum::Router::new().fallback(move |request: Request| {
-        let (server, options) = (Arc::clone(&server), options.clone());
+pub fn router(registry: Arc<dyn Registry>, options: ServeOptions) -> Router {
+    routes(Arc::new(Server::new(registry, options.users)), options.log)
+}
+
+fn routes(server: Arc<Server>, log: Option<Arc<dyn AccessLog>>) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let (server, log) = (Arc::clone(&server), log.clone());
         async move {
             let started = Instant::now();
             let method = request.method().clone();
             let target = request.uri().to_string();
             let response = server.answer(request).await;
-            if let Some(log) = &options.log {
+            if let Some(log) = &log {
                 let (status, elapsed) = (response.status(), started.elapsed());
                 log.record(&Access { method: &method, target: &target, status, elapsed });
             }
@@ -154,17 +106,37 @@ pub fn router(registry: Arc<dyn Registry>, options: ServeOptions) -> axum::Route
 
 struct Server {
     registry: Arc<dyn Registry>,
+    users: Option<Arc<Users>>,
     sessions: Sessions,
 }
 
 impl Server {
+    fn new(registry: Arc<dyn Registry>, users: Option<Arc<Users>>) -> Self {
+        Self { registry, users, sessions: Sessions::default() }
+    }
+
+    /// Never ends.
+    async fn keep_tidy(&self) {
+        if let Err(error) = self.registry.tidy().await {
+            tracing::warn!(%error, "what killed processes left could not be swept up");
+        }
+        loop {
+            tokio::time::sleep(TIDY).await;
+            self.sessions.expire();
+        }
+    }
+
     async fn answer(&self, request: Request) -> Response {
         let is_head = request.method() == Method::HEAD;
-        let answer = match Route::of(request.uri().path()) {
-            Ok(route) => self.dispatch(route, request).await,
-            Err(refusal) => Err(refusal),
-        };
-        answer::finish(answer, is_head)
+        answer::finish(self.admit(request).await, is_head)
+    }
+
+    /// Nothing is told to strangers, not even which paths there are.
+    async fn admit(&self, request: Request) -> Result<Response, Refusal> {
+        if let Some(users) = &self.users {
+            users.check(request.headers()).await?;
+        }
+        self.dispatch(Route::of(request.uri().path())?, request).await
     }
 
     async fn dispatch(&self, route: Route, request: Request) -> Result<Response, Refusal> {
@@ -176,7 +148,9 @@ impl Server {
             (Route::Tags(name), "GET") => self.tags(&name, &query).await,
             (Route::Referrers(name, digest), "GET") => self.referrers(&name, &digest, &query).await,
             (Route::Manifest(name, at), "GET" | "HEAD") => self.get_manifest(&name, &at).await,
-            (Route::Manifest(name, at), "PUT") => self.put_manifest(&name, &at, request).await,
+            (Route::Manifest(name, at), "PUT") => {
+                self.put_manifest(&name, &at, &query, request).await
+            }
             (Route::Manifest(name, at), "DELETE") => self.delete_manifest(&name, &at).await,
             (Route::Blob(name, digest), "GET" | "HEAD") => {
                 self.get_blob(&name, &digest, request.headers()).await

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::{
-    BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, RepositoryName,
-    Selector, Tag,
+    Algorithm, BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType,
+    RepositoryName, Selector, Tag,
 };
 
 /// One repository: of a registry, in a layout directory, or in memory.
@@ -128,11 +128,23 @@ pub trait Registry: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 
-    /// Takes bytes whose digest is not known yet, for a blob of `name`.
+    /// Some repository that has a blob; `None` where none has it, or where looking through all of
+    /// them would take too long.
+    fn repository_with<'a>(
+        &'a self,
+        blob: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<RepositoryName>, Error>>;
+
+    /// Takes bytes whose digest is not known yet, for a blob of `name`. The digest will probably be
+    /// made by `algorithm`: with another one, the bytes are read a second time.
     fn upload<'a>(
         &'a self,
         name: &'a RepositoryName,
+        algorithm: Algorithm,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>, Error>>;
+
+    /// Removes what killed processes left behind, as far as nobody uses it any more.
+    fn tidy(&self) -> BoxFuture<'_, Result<(), Error>>;
 }
 
 /// A blob that is being received. Dropping it leaves nothing.

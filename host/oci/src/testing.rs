@@ -54,12 +54,13 @@ impl Server {
     /// Our registry over `registry`.
     pub(crate) async fn registry(registry: impl Registry + 'static) -> Self {
         let log = Arc::new(Requests::default());
-        let options = ServeOptions { log: Some(Arc::clone(&log) as Arc<dyn AccessLog>) };
+        let log_to = Some(Arc::clone(&log) as Arc<dyn AccessLog>);
+        let options = ServeOptions { log: log_to, ..ServeOptions::default() };
         let (listener, host) = listen().await;
         let mut tasks = JoinSet::new();
         let registry: Arc<dyn Registry> = Arc::new(registry);
         tasks.spawn(async move {
-            crate::serve_with(listener, registry, options, std::future::pending()).await.unwrap();
+            crate::serve_with(listener, registry, options, std::future::pending()).await;
         });
         Self { host, log, _tasks: tasks }
     }

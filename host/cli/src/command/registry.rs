@@ -30,14 +30,14 @@ pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<E
     let log = access_log.then(|| Arc::new(Lines) as Arc<dyn AccessLog>);
     let served = Signals::watch(async |signals| {
         let stop = signals.stop.clone();
-        let options = ServeOptions { log };
+        let options = ServeOptions { log, ..ServeOptions::default() };
         let stopped = async move { stop.cancelled().await };
-        oci::serve_with(listener, Arc::new(registry), options, stopped).await
+        oci::serve_with(listener, Arc::new(registry), options, stopped).await;
     })
     .await;
     match served {
-        Ok(Ok(())) => Ok(Exit::Ok),
-        Ok(Err(error)) | Err(error) => {
+        Ok(()) => Ok(Exit::Ok),
+        Err(error) => {
             Err(Fault::new(Kind::Failed, "the registry stopped").cause(error).into())
         }
     }

@@ -1,10 +1,14 @@
 //! Blobs on their way.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 
+use tokio::sync::Semaphore;
+
+use super::whereabouts::{Claim, Item};
 use super::{CopyEvent, Job};
 use crate::{
     BlobSource, BlobStream, Content, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest,
@@ -19,11 +23,15 @@ struct Blob<'a> {
     passed: Arc<Mutex<u64>>,
     /// A copy of what passes, of a configuration.
     kept: Option<Arc<Mutex<Vec<u8>>>>,
+    /// Room on the wire, which the bytes take while they pass.
+    moving: Arc<Semaphore>,
 }
 
 impl BlobSource for Blob<'_> {
     fn open(&self) -> BoxFuture<'_, Result<BlobStream, Error>> {
         Box::pin(async move {
+            // Fails only if it is closed, which it never is.
+            let room = Arc::clone(&self.moving).acquire_owned().await.ok();
             let stream = self.from.blob(self.blob).await?;
             let passed = Arc::clone(&self.passed);
             let kept = self.kept.clone();
@@ -31,6 +39,8 @@ impl BlobSource for Blob<'_> {
                 lock(kept).clear();
             }
             Ok(stream.watched(move |chunk| {
+                // Given back when the stream ends, and with it what watches it.
+                let _ = &room;
                 *lock(&passed) += chunk.len() as u64;
                 if let Some(kept) = &kept {
                     lock(kept).extend_from_slice(chunk);
@@ -66,11 +76,37 @@ impl Job<'_> {
         blob: &Descriptor,
         is_config: bool,
     ) -> Result<Option<Platform>, Error> {
+        let (whereabouts, item) = (&self.options.whereabouts, Item::Blob(blob.digest));
+        // From the source itself it can be mounted at once.
+        let others = self.options.may_mount.as_deref().filter(|_| self.mount_from.is_none());
+        let (ticket, other) =
+            match whereabouts.claim(self.there, item, others.map(|m| m as _)).await {
+                Claim::Go(ticket, other) => (ticket, other),
+                Claim::Present => {
+                    self.relied.store(true, Relaxed);
+                    self.count_blob(blob, Pushed::Present);
+                    return Ok(None);
+                }
+            };
         let keeps = is_config && is_image_config(blob);
-        let source =
-            Blob { from: self.from, blob, passed: Arc::default(), kept: keeps.then(Arc::default) };
-        let push = self.to.push_blob(blob, &source, self.mount_from.as_ref());
+        let source = Blob {
+            from: self.from,
+            blob,
+            passed: Arc::default(),
+            kept: keeps.then(Arc::default),
+            moving: whereabouts.moving(self.options.parallel),
+        };
+        let push = self.to.push_blob(blob, &source, self.mount_from.as_ref().or(other.as_ref()));
         let pushed = self.reporting(push, &source.passed).await?;
+        ticket.landed();
+        if pushed == Pushed::Sent {
+            whereabouts.learn(self.here, item);
+        }
+        self.count_blob(blob, pushed);
+        Ok(source.kept.and_then(|kept| parse_platform(&lock(&kept))))
+    }
+
+    fn count_blob(&self, blob: &Descriptor, pushed: Pushed) {
         self.count(|tally| match pushed {
             Pushed::Sent => {
                 tally.sent += 1;
@@ -86,7 +122,6 @@ impl Job<'_> {
             }
         });
         self.observer.observe(CopyEvent::Blob { blob, pushed });
-        Ok(source.kept.and_then(|kept| parse_platform(&lock(&kept))))
     }
 
     /// Says what passed whenever the transfer moved.

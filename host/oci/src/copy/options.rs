@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Whereabouts;
 use crate::{Descriptor, Digest, MediaType, MountSource, Platform, Tag};
 
 /// As many as keep a link busy over the pauses of single requests; registries do not mind.
@@ -18,7 +19,8 @@ pub struct CopyOptions {
     pub index: IndexChoice,
     /// Move tags that point elsewhere.
     pub force: bool,
-    /// How many blobs are moved at the same time; at least one.
+    /// How many blobs are moved at the same time, by all copies that share `whereabouts`; at least
+    /// one.
     pub parallel: usize,
     /// The digest that the source must have.
     pub expect: Option<Digest>,
@@ -30,8 +32,11 @@ pub struct CopyOptions {
     /// What is known of blobs in registries; shared by the copies of a run.
     pub whereabouts: Whereabouts,
     /// Whether a blob may be mounted from there, besides from the source; none: from nowhere else.
-    pub may_mount: Option<Arc<dyn Fn(&MountSource) -> bool + Send + Sync>>,
+    pub may_mount: Option<MayMount>,
 }
+
+/// Says whether a blob may be mounted from a repository. It must not block, nor copy.
+pub type MayMount = Arc<dyn Fn(&MountSource) -> bool + Send + Sync>;
 
 /// What becomes of an index when only some of its platforms are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,11 +59,6 @@ pub enum Referrers {
     /// Those of these artifact types.
     Only(Vec<MediaType>),
 }
-
-/// Which blobs are in which repositories, as far as this run has seen, and which are on their way.
-/// Clones share what they know.
-#[derive(Clone, Default)]
-pub struct Whereabouts;
 
 /// What a copy did.
 #[derive(Clone, Debug)]

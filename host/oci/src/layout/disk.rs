@@ -4,7 +4,7 @@
 //! `.windlass/`, beside the specified files and on the same file system; what a killed process left
 //! there is swept up by a later one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -28,7 +28,7 @@ const WORK: &str = ".windlass";
 /// How files that are being written begin.
 const PARTIAL: &str = "push-";
 
-/// A partial file that nobody holds and nobody has touched for so long is a killed process's.
+/// Where files cannot be locked, one that nobody has touched for so long is a killed process's.
 const STALE: Duration = Duration::from_secs(3600);
 
 /// A larger `index.json` is none: at 300 bytes an entry it would list more than 200,000 images.
@@ -190,12 +190,19 @@ impl Disk {
         builder.prefix(PARTIAL);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let file = builder.tempfile_in(self.path.join(WORK)).map_err(self.io("writing"))?;
-        // A file system without locks: then age alone protects the file.
-        if let Err(error) = file.as_file().try_lock() {
-            tracing::debug!(%error, "a file that is being written could not be locked");
+        loop {
+            let file = builder.tempfile_in(self.path.join(WORK)).map_err(self.io("writing"))?;
+            match file.as_file().try_lock() {
+                Ok(()) if file.path().exists() => return Ok(file),
+                // Before it was locked, somebody swept it up.
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                // A file system without locks: then its age protects the file.
+                Err(TryLockError::Error(error)) => {
+                    tracing::debug!(%error, "a file that is being written could not be locked");
+                    return Ok(file);
+                }
+            }
         }
-        Ok(file)
     }
 
     /// Gives a finished file the name of its blob.
@@ -228,7 +235,7 @@ impl Disk {
             fs_err::create_dir_all(directory).map_err(self.io("making the directory"))?;
         }
         self.check_version()?;
-        self.sweep(&work);
+        self.sweep();
         if !self.exists() {
             let _guard = self.lock()?;
             let index = self.path.join("index.json");
@@ -259,17 +266,21 @@ impl Disk {
         }
     }
 
-    /// Removes what killed processes left. What cannot be removed does no harm.
-    fn sweep(&self, work: &Path) {
-        let Ok(files) = fs_err::read_dir(work) else { return };
+    /// Removes what killed processes left: a living one holds a lock on what it writes. What cannot
+    /// be removed does no harm.
+    pub(super) fn sweep(&self) {
+        let Ok(files) = fs_err::read_dir(self.path.join(WORK)) else { return };
         for file in files.flatten() {
             let is_partial = file.file_name().to_str().is_some_and(|n| n.starts_with(PARTIAL));
-            let age = file.metadata().ok().and_then(|facts| facts.modified().ok()?.elapsed().ok());
-            if !is_partial || age.is_none_or(|age| age < STALE) {
+            if !is_partial {
                 continue;
             }
-            let is_free = fs_err::File::open(file.path())
-                .is_ok_and(|file| file.into_file().try_lock().is_ok());
+            let Ok(opened) = fs_err::File::open(file.path()) else { continue };
+            let is_free = match opened.file().try_lock() {
+                Ok(()) => true,
+                Err(TryLockError::WouldBlock) => false,
+                Err(TryLockError::Error(_)) => is_stale(&file),
+            };
             if is_free && let Err(error) = fs_err::remove_file(file.path()) {
                 tracing::debug!(%error, "a file that a killed process left stays");
             }
@@ -398,6 +409,11 @@ impl Disk {
             Err(error) => Err(self.io("deleting a blob")(error)),
         }
     }
+}
+
+fn is_stale(file: &fs_err::DirEntry) -> bool {
+    let age = file.metadata().ok().and_then(|facts| facts.modified().ok()?.elapsed().ok());
+    age.is_some_and(|age| age >= STALE)
 }
 
 fn is_absent(error: &io::Error) -> bool {

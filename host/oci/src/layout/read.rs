@@ -12,7 +12,7 @@ use crate::{BlobStream, Error};
 
 /// Large enough that a hop to a blocking thread (tens of microseconds) is lost in it, small enough
 /// to have a dozen in flight.
-const CHUNK: u64 = 512 * 1024;
+const CHUNK: u64 = 256 * 1024;
 
 /// The bytes of `file` in `range`; fewer where it ends.
 pub(crate) fn stream(file: Arc<File>, range: Range<u64>, place: String) -> BlobStream {

@@ -6,11 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 
+use super::disk::Disk;
 use super::{Layout, blocking};
-use crate::{Error, Registry, RepositoryName, Store, Upload};
+use crate::{Algorithm, Digest, Error, Registry, RepositoryName, Store, Upload};
 
 /// Repositories whose layouts are kept at hand; more come and go.
 const MOST_AT_HAND: usize = 1024;
+
+/// Repositories that are looked through for a blob of which nobody says where it is: at some ten
+/// microseconds each, a hundredth of a second.
+const MOST_SEARCHED: usize = 1000;
 
 /// Names of repositories that a layout has for itself. No name of a repository ends in `_`, so
 /// `blobs_` is free to stand for `blobs`.
@@ -38,12 +43,31 @@ impl Root {
         self.path.join(name.as_str().split('/').map(component).collect::<PathBuf>())
     }
 
+    /// The files of a repository.
+    pub(super) fn disk(&self, name: &RepositoryName) -> Disk {
+        Disk::new(self.directory(name), format!("{}/{name}", self.path.display()))
+    }
+
+    /// The names of all repositories, sorted.
+    pub(super) fn names(&self) -> Result<Vec<RepositoryName>, Error> {
+        let mut names = Vec::new();
+        match self.collect(&self.path, "", &mut names) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                let place = self.path.display().to_string();
+                return Err(Error::Io { what: "listing repositories", place, source });
+            }
+            Ok(()) | Err(_) => {}
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// The names of the layouts below `directory`, which is the repository `prefix`.
     fn collect(
         &self,
         directory: &Path,
         prefix: &str,
-        names: &mut Vec<String>,
+        names: &mut Vec<RepositoryName>,
     ) -> std::io::Result<()> {
         for entry in fs_err::read_dir(directory)? {
             let entry = entry?;
@@ -60,11 +84,9 @@ impl Root {
                 "" => component.to_owned(),
                 prefix => format!("{prefix}/{component}"),
             };
-            if name.parse::<RepositoryName>().is_err() {
-                continue;
-            }
+            let Ok(parsed) = name.parse::<RepositoryName>() else { continue };
             if entry.path().join("oci-layout").is_file() {
-                names.push(name.clone());
+                names.push(parsed);
             }
             self.collect(&entry.path(), &name, names)?;
         }
@@ -122,29 +144,48 @@ impl Registry for LayoutRegistry {
         let root = Arc::clone(&self.root);
         let after = after.map(str::to_owned);
         Box::pin(blocking(move || {
-            let mut names = Vec::new();
-            match root.collect(&root.path, "", &mut names) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    let place = root.path.display().to_string();
-                    return Err(Error::Io { what: "listing repositories", place, source });
-                }
-                Ok(()) | Err(_) => {}
-            }
-            names.sort();
+            let names = root.names()?.into_iter();
+            let mut names: Vec<String> = names.map(|name| name.to_string()).collect();
             names.retain(|name| after.as_ref().is_none_or(|after| name > after));
             names.truncate(limit);
             Ok(names)
         }))
     }
 
+    fn repository_with<'a>(
+        &'a self,
+        blob: &'a Digest,
+    ) -> BoxFuture<'a, Result<Option<RepositoryName>, Error>> {
+        let (root, blob) = (Arc::clone(&self.root), *blob);
+        Box::pin(blocking(move || {
+            for name in root.names()?.into_iter().take(MOST_SEARCHED) {
+                if root.disk(&name).blob_size(&blob)?.is_some() {
+                    return Ok(Some(name));
+                }
+            }
+            Ok(None)
+        }))
+    }
+
     fn upload<'a>(
         &'a self,
         name: &'a RepositoryName,
+        algorithm: Algorithm,
     ) -> BoxFuture<'a, Result<Box<dyn Upload>, Error>> {
         let layout = self.layout(name);
         Box::pin(async move {
-            let upload = layout.start_upload().await?;
+            let upload = layout.start_upload(Some(algorithm)).await?;
             Ok(Box::new(upload) as Box<dyn Upload>)
         })
+    }
+
+    fn tidy(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let root = Arc::clone(&self.root);
+        Box::pin(blocking(move || {
+            for name in root.names()? {
+                root.disk(&name).sweep();
+            }
+            Ok(())
+        }))
     }
 }

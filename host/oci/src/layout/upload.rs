@@ -16,7 +16,7 @@ use super::disk::Disk;
 use crate::{Algorithm, BlobStream, Digest, Error, Hasher, Mismatch, Upload};
 
 /// As much as makes the hop to a blocking thread cheap.
-const GATHER: usize = 1024 * 1024;
+const GATHER: usize = 512 * 1024;
 
 /// A file that becomes a blob.
 pub(super) struct LayoutUpload {
@@ -31,15 +31,18 @@ pub(super) struct LayoutUpload {
 
 struct Partial {
     file: NamedTempFile,
-    /// sha256: what nearly every upload turns out to have been.
-    hasher: Option<Hasher>,
+    /// Nothing where somebody else holds the bytes against their digest.
+    hasher: Option<(Algorithm, Hasher)>,
 }
 
 impl LayoutUpload {
-    pub(super) async fn start(disk: Arc<Disk>) -> Result<Self, Error> {
+    pub(super) async fn start(
+        disk: Arc<Disk>,
+        hashed_by: Option<Algorithm>,
+    ) -> Result<Self, Error> {
         let opened = Arc::clone(&disk);
         let file = blocking(move || opened.partial()).await?;
-        let hasher = Some(Hasher::new(Algorithm::Sha256));
+        let hasher = hashed_by.map(|algorithm| (algorithm, Hasher::new(algorithm)));
         Ok(Self {
             disk,
             file: Some(Partial { file, hasher }),
@@ -50,15 +53,12 @@ impl LayoutUpload {
         })
     }
 
-    /// Takes a stream that proves itself, so nothing is hashed here.
+    /// Takes a stream that proves itself.
     pub(super) async fn receive(
         mut self,
         mut content: BlobStream,
         digest: Digest,
     ) -> Result<(), Error> {
-        if let Some(partial) = &mut self.file {
-            partial.hasher = None;
-        }
         while let Some(chunk) = content.next().await {
             self.add(chunk?).await?;
         }
@@ -82,7 +82,7 @@ impl LayoutUpload {
         let writing = tokio::task::spawn_blocking(move || {
             for chunk in &chunks {
                 partial.file.write_all(chunk).map_err(disk.io("writing a blob"))?;
-                if let Some(hasher) = &mut partial.hasher {
+                if let Some((_, hasher)) = &mut partial.hasher {
                     hasher.update(chunk);
                 }
             }
@@ -131,7 +131,7 @@ impl Upload for LayoutUpload {
             blocking(move || {
                 let Partial { mut file, hasher } = partial;
                 let found = match hasher {
-                    Some(hasher) if digest.algorithm() == Algorithm::Sha256 => hasher.finish(),
+                    Some((algorithm, hasher)) if algorithm == digest.algorithm() => hasher.finish(),
                     Some(_) | None => {
                         hash(&mut file, digest.algorithm()).map_err(disk.io("reading back"))?
                     }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::challenge::Challenge;
 use super::error::{Problem, RemoteError};
 use super::request::{failure, read_limited};
-use super::{Host, Shared};
+use super::{Host, RemoteRepository};
 use crate::{Credential, Error, RepositoryName};
 
 /// What a token lives if its service does not say (distribution's token specification: 60 s).
@@ -106,15 +106,15 @@ impl Learned {
     }
 }
 
-impl Shared {
+impl RemoteRepository {
     /// What to send along, as far as the registry has said what it wants. `refused` is what it has
     /// just refused: a token that equals it is not used again.
     pub(super) async fn authorization(
         &self,
-        host: &Host,
         scope: &Scope,
         refused: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Error> {
+        let host = &self.host;
         let Some(challenge) = host.auth.challenge() else { return Ok(None) };
         let slot = host.auth.slot(&challenge, scope);
         let mut token = slot.lock().await;
@@ -129,6 +129,7 @@ impl Shared {
             Challenge::Basic => None,
         };
         let credential = self
+            .remote
             .credentials
             .credential(&host.registry, &scope.repository, service.as_ref())
             .await
@@ -142,7 +143,7 @@ impl Shared {
             }
             (Challenge::Basic, Credential::Anonymous | Credential::IdentityToken(_)) => None,
             (Challenge::Bearer { realm, service }, credential) => {
-                Some(self.token(host, realm, service.as_deref(), scope, credential).await?)
+                Some(self.token(realm, service.as_deref(), scope, credential).await?)
             }
         };
         token.clone_from(&fresh);
@@ -151,19 +152,19 @@ impl Shared {
 
     async fn token(
         &self,
-        host: &Host,
         realm: &str,
         service: Option<&str>,
         scope: &Scope,
         credential: Credential,
     ) -> Result<Token, Error> {
-        let url = realm_url(host, realm)?;
-        self.may_go(&host.base, &url)?;
+        let url = realm_url(&self.host, realm)?;
+        self.remote.may_go(&self.host.base, &url)?;
         let (request, method, shown) = match credential {
             Credential::IdentityToken(refresh) => {
                 let refresh = refresh.expose_text().unwrap_or_default();
                 let body = refresh_form(service, scope, refresh);
                 let request = self
+                    .remote
                     .http
                     .post(url.clone())
                     .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -178,7 +179,7 @@ impl Shared {
                 for text in scope.texts() {
                     url.query_pairs_mut().append_pair("scope", &text);
                 }
-                let mut request = self.http.get(url.clone());
+                let mut request = self.remote.http.get(url.clone());
                 if let Credential::Basic { username, password } = &credential {
                     let header = basic(username, password.expose())?;
                     request = request.header(http::header::AUTHORIZATION, header);

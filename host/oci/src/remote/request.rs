@@ -17,7 +17,7 @@ use url::Url;
 use super::auth::Scope;
 use super::challenge::challenge;
 use super::error::{LARGEST_ERROR_BODY, Problem, RemoteError, read_body};
-use super::{RemoteRepository, Retry, Shared};
+use super::{RemoteRepository, Retry};
 use crate::{BlobStream, Error};
 
 /// A registry sends to a CDN, perhaps over one more door.
@@ -74,11 +74,8 @@ impl RemoteRepository {
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header);
         }
-        let response = request
-            .body(reqwest::Body::wrap_stream(content))
-            .send()
-            .await
-            .map_err(|e| ask.error(Problem::Transport(e)))?;
+        let request = request.body(reqwest::Body::wrap_stream(content));
+        let response = self.send_now(&ask.method, &ask.url, request).await?;
         if own && response.status() == StatusCode::UNAUTHORIZED {
             self.learn(&response);
         }
@@ -90,7 +87,7 @@ impl RemoteRepository {
         scope: &Scope,
         refused: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Error> {
-        self.remote.authorization(&self.host, scope, refused).await
+        self.authorization(scope, refused).await
     }
 
     fn learn(&self, response: &Response) -> bool {
@@ -114,7 +111,7 @@ impl RemoteRepository {
             if let Some(body) = &ask.body {
                 request = request.body(body.clone());
             }
-            let response = self.remote.retrying(&ask.method, &url, request).await?;
+            let response = self.retrying(&ask.method, &url, request).await?;
             let is_read = matches!(ask.method, Method::GET | Method::HEAD);
             if !is_read || !is_redirect(response.status()) {
                 return Ok(response);
@@ -160,7 +157,7 @@ impl RemoteRepository {
     }
 }
 
-impl Shared {
+impl RemoteRepository {
     /// Sends a request until it is answered by something else than passing trouble, or too often.
     pub(super) async fn retrying(
         &self,
@@ -168,11 +165,14 @@ impl Shared {
         url: &Url,
         request: reqwest::RequestBuilder,
     ) -> Result<Response, Error> {
-        let retry = self.options.retry;
+        let retry = self.remote.options.retry;
         let mut attempt = 1;
         loop {
-            let again = request.try_clone();
-            let (failed, asked_pause) = match request_now(again, method, url).await? {
+            let again = request.try_clone().ok_or_else(|| {
+                let why = "a request that cannot be repeated was to be repeated".to_owned();
+                error(method, url, Problem::Protocol(why))
+            })?;
+            let (failed, asked_pause) = match self.send_now(method, url, again).await {
                 Ok(response) if !is_passing(response.status()) => return Ok(response),
                 Ok(response) if attempt >= retry.attempts => return Ok(response),
                 Ok(response) => {
@@ -193,19 +193,19 @@ impl Shared {
             attempt += 1;
         }
     }
-}
 
-/// The outer error is a bug: every request here can be cloned.
-async fn request_now(
-    request: Option<reqwest::RequestBuilder>,
-    method: &Method,
-    url: &Url,
-) -> Result<Result<Response, Error>, Error> {
-    let Some(request) = request else {
-        let why = "a request that cannot be repeated was to be repeated".to_owned();
-        return Err(error(method, url, Problem::Protocol(why)));
-    };
-    Ok(request.send().await.map_err(|e| error(method, url, Problem::Transport(e))))
+    /// The one place where requests leave.
+    async fn send_now(
+        &self,
+        method: &Method,
+        url: &Url,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Response, Error> {
+        if let Some(tally) = &self.tally {
+            tally.add(method);
+        }
+        request.send().await.map_err(|failed| error(method, url, Problem::Transport(failed)))
+    }
 }
 
 impl Retry {

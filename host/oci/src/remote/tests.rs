@@ -368,6 +368,19 @@ async fn a_token_is_fetched_once_and_renewed_when_it_is_refused() {
 }
 
 #[tokio::test]
+async fn every_request_is_counted_also_those_for_tokens_and_those_that_are_repeated() {
+    let server = token_registry(1).await;
+    let tally = Arc::new(crate::RequestTally::default());
+    let store = repository(&server.host, "a", user()).counted_by(Arc::clone(&tally));
+    for _ in 0..2 {
+        assert_eq!(store.clone().resolve(&latest()).await.unwrap(), None);
+    }
+    let expect = [("GET", 2), ("HEAD", 4)].map(|(method, n)| (method.to_owned(), n));
+    assert_eq!(tally.counts(), std::collections::BTreeMap::from(expect));
+    assert_eq!(server.log.count(), "GET 2, HEAD 4");
+}
+
+#[tokio::test]
 async fn an_identity_token_is_exchanged_by_post() {
     let server = token_registry(9).await;
     let identity = Known(Credential::IdentityToken(Secret::new("refresh")));

@@ -80,6 +80,8 @@ impl Refusal {
             }
             Error::Conflict { .. }
             | Error::NoSuchPlatform { .. }
+            | Error::Referrers { .. }
+            | Error::Sparse { .. }
             | Error::Remote(_)
             | Error::Fault(_)
             | Error::Root { .. } => {

@@ -10,11 +10,18 @@ use http::{HeaderName, StatusCode};
 
 use super::Server;
 use super::answer::{self, Refusal, Sought, sought};
+use super::route::Query;
 use crate::{
-    Content, Digest, LARGEST_MANIFEST, Manifest, MediaType, RepositoryName, Selector, Store,
+    Content, Digest, LARGEST_MANIFEST, Manifest, MediaType, ReferenceError, RepositoryName,
+    Selector, Store, Tag,
 };
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const TAGS: HeaderName = HeaderName::from_static("oci-tag");
+
+/// Tags in one request; the specification asks for ten.
+const MOST_TAGS: usize = 100;
+
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 impl Server {
@@ -36,8 +43,10 @@ impl Server {
         &self,
         name: &RepositoryName,
         selector: &Selector,
+        query: &Query,
         request: Request,
     ) -> Result<Response, Refusal> {
+        let tags = tags(selector, query)?;
         let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let declared = declared.map(MediaType::new);
         let bytes = read(request.into_body()).await?;
@@ -53,14 +62,16 @@ impl Server {
         let manifest = manifest.map_err(sought(Sought::Manifest))?;
         let store = self.registry.repository(name);
         self.check_blobs(&*store, &manifest).await?;
-        let tags = match selector {
-            Selector::Tag(tag) => vec![tag.clone()],
-            Selector::Digest(_) => Vec::new(),
-        };
         store.put_manifest(&manifest, &tags).await.map_err(sought(Sought::Manifest))?;
         let mut response = answer::empty(StatusCode::CREATED);
         answer::set(&mut response, LOCATION, &format!("/v2/{name}/manifests/{digest}"));
         answer::set(&mut response, CONTENT_DIGEST, &digest.to_string());
+        if let Selector::Digest(_) = selector
+            && !tags.is_empty()
+        {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            answer::set(&mut response, TAGS, &tags.join(", "));
+        }
         if let Some(subject) = manifest.subject() {
             answer::set(&mut response, SUBJECT, &subject.digest.to_string());
         }
@@ -101,6 +112,19 @@ impl Server {
             }
         }
     }
+}
+
+/// The tags that a manifest is pushed under: its own, or those of the query beside its digest.
+fn tags(selector: &Selector, query: &Query) -> Result<Vec<Tag>, Refusal> {
+    if let Selector::Tag(tag) = selector {
+        return Ok(vec![tag.clone()]);
+    }
+    if query.all("tag").count() > MOST_TAGS {
+        let message = format!("a manifest is pushed with at most {MOST_TAGS} tags");
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "UNSUPPORTED", message));
+    }
+    let wrong = |error: ReferenceError| Refusal::bad("MANIFEST_INVALID", error.to_string());
+    query.all("tag").map(|tag| tag.parse().map_err(wrong)).collect()
 }
 
 /// The body of a request, which must be small.

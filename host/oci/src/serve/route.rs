@@ -4,7 +4,7 @@
 use http::Uri;
 
 use super::answer::Refusal;
-use crate::{Digest, RepositoryName, Selector};
+use crate::{Algorithm, Digest, DigestError, RepositoryName, Selector};
 
 /// What a path means.
 pub(super) enum Route {
@@ -53,8 +53,7 @@ fn name(parts: &[&str]) -> Result<RepositoryName, Refusal> {
 }
 
 pub(super) fn digest(text: &str) -> Result<Digest, Refusal> {
-    text.parse()
-        .map_err(|error: crate::DigestError| Refusal::bad("DIGEST_INVALID", error.to_string()))
+    text.parse().map_err(|error: DigestError| Refusal::bad("DIGEST_INVALID", error.to_string()))
 }
 
 fn selector(text: &str) -> Result<Selector, Refusal> {
@@ -78,6 +77,17 @@ impl Query {
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `digest-algorithm`: by what the digest of an upload will be made.
+    pub(super) fn algorithm(&self) -> Result<Algorithm, Refusal> {
+        let Some(word) = self.get("digest-algorithm") else { return Ok(Algorithm::Sha256) };
+        let unknown = || DigestError::Algorithm(word.to_owned()).to_string();
+        Algorithm::parse(word).ok_or_else(|| Refusal::bad("DIGEST_INVALID", unknown()))
     }
 
     pub(super) fn digest(&self, name: &str) -> Result<Option<Digest>, Refusal> {

@@ -1,7 +1,6 @@
 //! Uploads (distribution-spec, "Pushing Blobs"): in one request, in a session, or by a mount.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +10,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, LOCATION, RANGE};
 use http::{HeaderMap, HeaderName, StatusCode};
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use super::Server;
 use super::answer::{self, Refusal, Sought, sought};
@@ -24,61 +23,8 @@ use crate::{
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
-/// Sessions that may be open at the same time; each holds a file and up to 2 MiB.
-const MOST_SESSIONS: usize = 1000;
-
-/// A session that nobody has touched for so long is given up.
-const IDLE: Duration = Duration::from_secs(3600);
-
-/// Uploads that are under way. They end with the process: what they wrote is swept up later.
-#[derive(Default)]
-pub(super) struct Sessions(Mutex<BTreeMap<String, Session>>);
-
-#[derive(Clone)]
-struct Session {
-    repository: RepositoryName,
-    /// Held by the request that writes; nothing once it is finished.
-    upload: Arc<tokio::sync::Mutex<Option<Box<dyn Upload>>>>,
-    touched: Instant,
-}
-
-impl Sessions {
-    fn start(
-        &self,
-        repository: &RepositoryName,
-        upload: Box<dyn Upload>,
-    ) -> Result<String, Refusal> {
-        let id = format!("{:032x}", rand::random::<u128>());
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, session| session.touched.elapsed() < IDLE);
-        if sessions.len() >= MOST_SESSIONS {
-            let message = format!("{MOST_SESSIONS} uploads are under way");
-            return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message));
-        }
-        let upload = Arc::new(tokio::sync::Mutex::new(Some(upload)));
-        let session = Session { repository: repository.clone(), upload, touched: Instant::now() };
-        sessions.insert(id.clone(), session);
-        Ok(id)
-    }
-
-    fn find(&self, repository: &RepositoryName, id: &str) -> Result<Session, Refusal> {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get_mut(id).filter(|session| session.repository == *repository);
-        let session = session.ok_or_else(unknown)?;
-        session.touched = Instant::now();
-        Ok(session.clone())
-    }
-
-    fn end(&self, repository: &RepositoryName, id: &str) -> Result<Session, Refusal> {
-        self.find(repository, id)?;
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.remove(id).ok_or_else(unknown)
-    }
-}
-
-fn unknown() -> Refusal {
-    Refusal::unknown(Sought::Upload, "there is no such upload")
-}
+/// A body of which nothing came for so long is given up.
+pub(super) const STALLED: Duration = Duration::from_secs(120);
 
 impl Server {
     pub(super) async fn start_upload(
@@ -87,17 +33,20 @@ impl Server {
         query: &Query,
         request: Request,
     ) -> Result<Response, Refusal> {
+        let mut algorithm = query.algorithm()?;
         if let Some(digest) = query.digest("mount")? {
+            algorithm = digest.algorithm();
             if self.mount(name, query.get("from"), digest).await? {
                 return Ok(created(name, &digest));
             }
         } else if let Some(digest) = query.digest("digest")? {
-            let mut upload = self.registry.upload(name).await.map_err(sought(Sought::Blob))?;
+            let upload = self.registry.upload(name, digest.algorithm()).await;
+            let mut upload = upload.map_err(sought(Sought::Blob))?;
             receive(&mut *upload, request.into_body()).await?;
             upload.commit(digest).await.map_err(sought(Sought::Upload))?;
             return Ok(created(name, &digest));
         }
-        let upload = self.registry.upload(name).await.map_err(sought(Sought::Blob))?;
+        let upload = self.registry.upload(name, algorithm).await.map_err(sought(Sought::Blob))?;
         let id = self.sessions.start(name, upload)?;
         Ok(progress(StatusCode::ACCEPTED, name, &id, 0))
     }
@@ -109,10 +58,13 @@ impl Server {
         from: Option<&str>,
         digest: Digest,
     ) -> Result<bool, Refusal> {
-        // A source that cannot be is one that has nothing: the client gets its session.
-        let Some(from) = from.and_then(|from| from.parse::<RepositoryName>().ok()) else {
-            return Ok(false);
+        let from = match from {
+            // A source that cannot be is one that has nothing: the client gets its session.
+            Some(from) => from.parse::<RepositoryName>().ok(),
+            // Whoever may push here may pull everywhere, so any repository will do.
+            None => self.registry.repository_with(&digest).await.map_err(sought(Sought::Blob))?,
         };
+        let Some(from) = from else { return Ok(false) };
         let source = self.registry.repository(&from);
         let size = source.blob_size(&digest).await.map_err(sought(Sought::Blob))?;
         let Some(size) = size else { return Ok(false) };
@@ -132,12 +84,10 @@ impl Server {
         id: &str,
         request: Request,
     ) -> Result<Response, Refusal> {
-        let session = self.sessions.find(name, id)?;
-        let mut slot = session.upload.lock().await;
-        let upload = slot.as_mut().ok_or_else(unknown)?;
-        check_chunk(request.headers(), name, id, upload.size())?;
-        receive(&mut **upload, request.into_body()).await?;
-        Ok(progress(StatusCode::ACCEPTED, name, id, upload.size()))
+        let mut turn = self.sessions.turn(name, id).await?;
+        check_chunk(request.headers(), name, id, turn.upload()?.size())?;
+        turn.receive(request.into_body()).await?;
+        Ok(progress(StatusCode::ACCEPTED, name, id, turn.upload()?.size()))
     }
 
     pub(super) async fn finish_upload(
@@ -148,14 +98,12 @@ impl Server {
         request: Request,
     ) -> Result<Response, Refusal> {
         let missing = || Refusal::bad("DIGEST_INVALID", "`digest` is missing");
-        let session = self.sessions.find(name, id)?;
         let digest = route::digest(query.get("digest").ok_or_else(missing)?)?;
-        let mut slot = session.upload.lock().await;
-        let upload = slot.as_mut().ok_or_else(unknown)?;
-        check_chunk(request.headers(), name, id, upload.size())?;
-        receive(&mut **upload, request.into_body()).await?;
-        let upload = slot.take().ok_or_else(unknown)?;
+        let mut turn = self.sessions.turn(name, id).await?;
+        check_chunk(request.headers(), name, id, turn.upload()?.size())?;
+        turn.receive(request.into_body()).await?;
         // Right or wrong, it is over: bytes that were wrong do not become right.
+        let upload = turn.take()?;
         self.sessions.end(name, id)?;
         upload.commit(digest).await.map_err(sought(Sought::Upload))?;
         Ok(created(name, &digest))
@@ -166,9 +114,7 @@ impl Server {
         name: &RepositoryName,
         id: &str,
     ) -> Result<Response, Refusal> {
-        let session = self.sessions.find(name, id)?;
-        let slot = session.upload.lock().await;
-        let size = slot.as_ref().ok_or_else(unknown)?.size();
+        let size = self.sessions.turn(name, id).await?.upload()?.size();
         Ok(progress(StatusCode::NO_CONTENT, name, id, size))
     }
 
@@ -194,9 +140,14 @@ impl BlobSource for StoredBlob {
     }
 }
 
-async fn receive(upload: &mut dyn Upload, body: Body) -> Result<(), Refusal> {
+/// Appends a body. What came before it broke off stays.
+pub(super) async fn receive(upload: &mut dyn Upload, body: Body) -> Result<(), Refusal> {
     let mut stream = body.into_data_stream();
-    while let Some(chunk) = stream.next().await {
+    let stalled = |_| {
+        let message = format!("no byte came for {} seconds", STALLED.as_secs());
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "BLOB_UPLOAD_INVALID", message)
+    };
+    while let Some(chunk) = timeout(STALLED, stream.next()).await.map_err(stalled)? {
         let chunk = chunk.map_err(|_| Refusal::bad("BLOB_UPLOAD_INVALID", "the body broke off"))?;
         upload.append(chunk).await.map_err(sought(Sought::Upload))?;
     }
