@@ -23,6 +23,8 @@ mod gate;
 mod guest;
 mod hands;
 mod hog;
+mod import;
+mod live;
 mod matrix;
 mod registry_chain;
 mod rooms;

@@ -1,6 +1,7 @@
-//! Builds the `windlass` binary, plugins first: they are embedded in it.
+//! Builds the `windlass` binary, plugins first: they are embedded in it; and calls it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -33,6 +34,26 @@ pub(crate) fn build(repo: &Repo, profile: Profile) -> Result<PathBuf> {
         Profile::Release => "release",
     };
     Ok(target_folder(repo)?.join(folder).join("windlass"))
+}
+
+/// A call of windlass that keeps its files below `folder` and sees no credentials of the user.
+pub(crate) fn at_home(windlass: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(windlass);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("WINDLASS_") || name.to_lowercase().ends_with("_proxy")
+    }) {
+        command.env_remove(name);
+    }
+    for (name, below) in [
+        ("WINDLASS_CACHE_DIR", "cache"),
+        ("WINDLASS_STATE_DIR", "state"),
+        ("WINDLASS_SECRETS_DIR", "secrets"),
+        ("REGISTRY_AUTH_FILE", "no-credentials.json"),
+    ] {
+        command.env(name, folder.join(below));
+    }
+    command
 }
 
 /// Where cargo puts what it builds for this machine.

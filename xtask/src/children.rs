@@ -86,6 +86,16 @@ impl Children {
             std::thread::sleep(GLANCE);
         }
     }
+
+    /// Ends the child `id`, if it still runs.
+    pub(crate) fn stop(&self, id: u32) {
+        let mut shared = lock(&self.shared);
+        let at = shared.children.iter().position(|child| child.id() == id);
+        if let Some(child) = at.map(|at| shared.children.swap_remove(at)) {
+            ask_to_stop(&child);
+            wait_or_kill(child, Instant::now() + PATIENCE);
+        }
+    }
 }
 
 impl Drop for Children {
@@ -100,26 +110,33 @@ pub(crate) struct Outputs {
     pub(crate) stdout: Option<std::process::ChildStdout>,
     /// What it says, if that was piped.
     pub(crate) stderr: Option<std::process::ChildStderr>,
-    id: u32,
+    /// Which child it is.
+    pub(crate) id: u32,
 }
 
 impl Shared {
     fn end(&mut self) {
-        for child in &self.children {
-            if let Ok(id) = i32::try_from(child.id()) {
-                kill(Pid::from_raw(id), Signal::SIGTERM).ok();
-            }
-        }
+        self.children.iter().for_each(ask_to_stop);
         let deadline = Instant::now() + PATIENCE;
-        for mut child in self.children.drain(..) {
-            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
-                std::thread::sleep(GLANCE);
-            }
-            child.kill().ok();
-            child.wait().ok();
+        for child in self.children.drain(..) {
+            wait_or_kill(child, deadline);
         }
         std::fs::remove_dir_all(&self.folder).ok();
     }
+}
+
+fn ask_to_stop(child: &Child) {
+    if let Ok(id) = i32::try_from(child.id()) {
+        kill(Pid::from_raw(id), Signal::SIGTERM).ok();
+    }
+}
+
+fn wait_or_kill(mut child: Child, deadline: Instant) {
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        std::thread::sleep(GLANCE);
+    }
+    child.kill().ok();
+    child.wait().ok();
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

@@ -21,7 +21,10 @@ mod ci;
 mod demo;
 mod deny;
 mod files;
+mod http;
+mod oci;
 mod plugins;
+mod registry;
 mod repo;
 mod shell;
 mod test;
@@ -100,6 +103,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Copying images between registries, beside skopeo, crane and oras
+    Copy(bench::copy::Options),
     /// Starting: no-op steps, beside make, just, mise and crun
     Start {
         /// How often each contender runs
@@ -138,6 +143,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Bench { what: Bench::Start { rounds, binary } } => {
             bench::start::run(&repo, *rounds, binary.as_deref())
         }
+        Command::Bench { what: Bench::Copy(options) } => bench::copy::run(&repo, options),
         Command::Measure { line, words } => bench::measure::in_this_process(words, line.as_deref()),
     }
 }

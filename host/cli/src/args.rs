@@ -15,6 +15,7 @@ Exit codes:
   4    authentication failed, or a secret is unavailable
   5    transient: worth trying again
   6    a digest, lock or signature does not match
+  10   plan --live --detailed-exitcode: something would change
   70   a bug of ours
   124  timed out
   130  interrupted (143 by SIGTERM)";
@@ -133,6 +134,12 @@ pub(crate) struct Check {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) given: Given,
+    /// Let the steps look, changing nothing, and say what each would change
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// With --live: exit with 10 if anything would change
+    #[arg(long, requires = "live")]
+    pub(crate) detailed_exitcode: bool,
     /// How results are written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

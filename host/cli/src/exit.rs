@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Transient,
     /// A digest, lock or signature does not match.
     Mismatch,
+    /// Nothing failed, and something would change.
+    Changes,
     /// A bug of ours.
     Bug,
     /// A deadline passed.
@@ -42,6 +44,7 @@ impl Exit {
             Self::Unauthorized => 4,
             Self::Transient => 5,
             Self::Mismatch => 6,
+            Self::Changes => 10,
             Self::Bug => 70,
             Self::TimedOut => 124,
             Self::Interrupted => 130,
@@ -87,6 +90,7 @@ mod tests {
             Exit::Unauthorized,
             Exit::Transient,
             Exit::Mismatch,
+            Exit::Changes,
             Exit::Bug,
             Exit::TimedOut,
             Exit::Interrupted,

@@ -1,11 +1,23 @@
 //! Copies between any two stores.
 //!
-//! The order makes a failure harmless: blobs, configurations, manifests, indexes, and the tags with
-//! the last manifest of all. Whoever reads the target sees the old image or the new one, whole.
+//! The order makes a failure harmless: blobs, configurations, manifests, indexes, the root under its
+//! digest, what speaks about it (`referrers`), and the tags last of all. Whoever reads the target by
+//! tag sees the old image or the new one, whole; a tag that is there says that nothing is missing.
 //!
 //! Requests are the cost that counts, so each is asked for by a need: an unchanged tag costs one
-//! `HEAD` on either side; a blob that may be there is asked for by the request that would start to
-//! send it; manifests are looked for in the target only if the tag was there with other content.
+//! `HEAD` on either side, and with referrers two more on the source, and one on the target if there
+//! are any. A blob that may be there is asked for by the request that would start to send it;
+//! manifests are looked for in the target only if the tag was there with other content. What another
+//! copy of the run has seen or brought (`whereabouts`) costs nothing, unless the registry says that
+//! it is gone: then the copy is made again without that knowledge.
+//!
+//! Bytes are hashed once: the stream that the source verifies carries its proof to the target, and
+//! chunks are passed on, not copied. In memory are the manifests of one tree (at most 64 MiB), one
+//! configuration, and the chunks of as many blobs as may move at a time.
+//!
+//! `plan` holds source and target against each other, for the copy and for the `forecast`; `tree` is
+//! what a manifest leads to; `blobs` moves. Never here: a request that changes the source, a tag
+//! before its content, bytes that nobody verified.
 
 mod blobs;
 mod forecast;
@@ -33,6 +45,7 @@ use crate::{
 pub use forecast::forecast;
 pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag, Referrers};
 use plan::{Plan, Source, Target};
+use referrers::Levels;
 use tree::Tree;
 pub use whereabouts::Whereabouts;
 use whereabouts::{Item, PlaceId};
@@ -171,62 +184,70 @@ impl<'a> Job<'a> {
         let plan = Plan::make(self, selector).await?;
         let source = &plan.source;
         let pending = plan.target.writable(source.digest(), self.options.force, self.to)?;
-        let mut manifest = source.manifest.clone();
-        let mut platforms = source.platforms();
-        let is_unchanged = plan.is_there && pending.is_empty();
-        if is_unchanged {
+        if plan.is_there && pending.is_empty() {
             self.skipped_manifest(&source.descriptor);
-        } else {
-            let root = match manifest.take() {
-                Some(root) => root,
-                None => self.read(&source.descriptor).await?,
-            };
-            if let Some(found) = self.place(&root, &plan, &pending).await? {
-                platforms = found;
-            }
-            manifest = Some(root);
+            let brought = self.bring_referrers(self.find_referrers(&plan, None).await);
+            let referrers = brought.await.map_err(|error| self.lacks_referrers(source, error))?;
+            self.to.finish().await?;
+            return Ok(self.finish(source.descriptor.clone(), source.platforms(), referrers));
         }
-        let about = async {
-            let levels = self.find_referrers(&plan, manifest.as_ref()).await?;
-            self.bring_referrers(levels).await
+        let root = match &source.manifest {
+            Some(root) => root.clone(),
+            None => self.read(&source.descriptor).await?,
         };
-        let referrers = about.await.map_err(|error| Error::Referrers {
-            digest: Box::new(source.digest()),
-            place: self.to.name(),
-            source: Box::new(error),
-        })?;
-        // Last of all: what is one file appears with everything in it.
+        let kept = source.kept.as_ref();
+        let mut platforms = match root.content() {
+            Content::Index(index) => index.platforms_of(kept),
+            Content::Image(_) | Content::Opaque => source.platforms(),
+        };
+        if !plan.is_there {
+            let roots = std::slice::from_ref(&root);
+            let image = self.contents(roots, kept, plan.target.is_known()).await?;
+            platforms.extend(image.filter(|_| platforms.is_empty()));
+        }
+        let found = self.find_referrers(&plan, Some(&root)).await;
+        let has_more = !found.as_ref().is_ok_and(Levels::is_complete);
+        // What speaks about it comes behind it, and the tags, which say that all is there, last.
+        let is_first = has_more && !plan.is_there && !self.knows(Item::Manifest(root.digest()));
+        if is_first {
+            self.put_root(&root, kept.is_some(), &[]).await?;
+        }
+        let brought = self.bring_referrers(found).await;
+        let referrers = brought.map_err(|error| self.lacks_referrers(source, error))?;
+        if !is_first || !pending.is_empty() {
+            self.put_root(&root, kept.is_some(), &pending).await?;
+        }
         self.to.finish().await?;
+        self.sent_manifest(&root);
         Ok(self.finish(source.descriptor.clone(), platforms, referrers))
     }
 
-    /// Puts `root` into the target, with all that it leads to; its platforms, as far as they came by.
-    async fn place(
-        &self,
-        root: &Manifest,
-        plan: &Plan,
-        tags: &[Tag],
-    ) -> Result<Option<Vec<Platform>>, Error> {
-        let kept = plan.source.kept.as_ref();
-        let mut platforms = match root.content() {
-            Content::Index(index) => Some(index.platforms_of(kept)),
-            Content::Image(_) | Content::Opaque => None,
-        };
-        if !plan.is_there {
-            let roots = std::slice::from_ref(root);
-            let image = self.contents(roots, kept, plan.target.is_known()).await?;
-            platforms = platforms.or(image.map(|platform| vec![platform]));
+    fn lacks_referrers(&self, source: &Source, error: Error) -> Error {
+        let (digest, place) = (Box::new(source.digest()), self.to.name());
+        Error::Referrers { digest, place, source: Box::new(error) }
+    }
+
+    async fn put_root(&self, root: &Manifest, is_sparse: bool, tags: &[Tag]) -> Result<(), Error> {
+        if !is_sparse {
+            return self.write(root, tags).await;
         }
-        let put = self.put_as(root, tags, kept.is_none()).await;
-        put.map_err(|error| {
-            let is_refused = matches!(error.kind(), Kind::Invalid | Kind::NotFound);
-            if kept.is_none() || !is_refused {
-                return error;
+        // Not learned: it is not there with all that it leads to.
+        self.to.put_manifest(root, tags).await.map_err(|error| match error.kind() {
+            Kind::Invalid | Kind::NotFound => {
+                let (digest, place) = (Box::new(root.digest()), self.to.name());
+                Error::Sparse { digest, place, source: Box::new(error) }
             }
-            let (digest, place) = (Box::new(root.digest()), self.to.name());
-            Error::Sparse { digest, place, source: Box::new(error) }
-        })?;
-        Ok(platforms)
+            Kind::Denied
+            | Kind::Unauthorized
+            | Kind::Conflict
+            | Kind::Timeout
+            | Kind::Cancelled
+            | Kind::Transient
+            | Kind::Mismatch
+            | Kind::Trap
+            | Kind::Failed
+            | Kind::Internal => error,
+        })
     }
 
     fn is_same_repository(&self) -> bool {
@@ -323,21 +344,25 @@ impl<'a> Job<'a> {
     }
 
     async fn put(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
-        self.put_as(manifest, tags, true).await
+        self.write(manifest, tags).await?;
+        self.sent_manifest(manifest);
+        Ok(())
     }
 
-    async fn put_as(&self, manifest: &Manifest, tags: &[Tag], whole: bool) -> Result<(), Error> {
+    /// What is written without failing is there with all that it leads to.
+    async fn write(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
         self.to.put_manifest(manifest, tags).await?;
-        if whole {
-            self.options.whereabouts.learn(self.there, Item::Manifest(manifest.digest()));
-        }
+        self.options.whereabouts.learn(self.there, Item::Manifest(manifest.digest()));
+        Ok(())
+    }
+
+    fn sent_manifest(&self, manifest: &Manifest) {
         self.count(|tally| {
             tally.sent += 1;
             tally.sent_bytes += manifest.bytes().len() as u64;
         });
         let descriptor = manifest.descriptor();
         self.observer.observe(CopyEvent::Manifest { descriptor: &descriptor, sent: true });
-        Ok(())
     }
 
     fn count(&self, add: impl FnOnce(&mut Tally)) {

@@ -260,6 +260,16 @@ impl Verifier {
         Self { hasher: Hasher::new(expected.algorithm()), expected, size, seen: 0 }
     }
 
+    /// Expects the rest of them, behind the first `seen` bytes that went into `hasher`.
+    pub(crate) fn resumed(expected: Digest, size: u64, seen: u64, hasher: Hasher) -> Self {
+        Self { hasher, expected, size, seen }
+    }
+
+    /// How far it is.
+    pub(crate) fn state(&self) -> (u64, &Hasher) {
+        (self.seen, &self.hasher)
+    }
+
     /// Adds bytes; fails as soon as there are more than promised.
     pub fn update(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
         self.seen = self.seen.saturating_add(bytes.len() as u64);
@@ -272,7 +282,7 @@ impl Verifier {
 
     /// How many bytes are still to come.
     pub fn missing(&self) -> u64 {
-        self.size - self.seen
+        self.size.saturating_sub(self.seen)
     }
 
     /// The verdict, after the last byte.

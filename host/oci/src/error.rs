@@ -65,8 +65,11 @@ pub enum Error {
         /// Its digest.
         digest: Digest,
     },
-    /// The image is copied, but not all that speaks about it.
-    #[error("{digest} is in {place}, but not all of its signatures and other referrers are")]
+    /// The image is copied, under its digest, but not all that speaks about it.
+    #[error(
+        "{digest} is in {place}, but not all of its signatures and other referrers, so no tag was \
+         written"
+    )]
     Referrers {
         /// The image or index.
         digest: Box<Digest>,

@@ -1,13 +1,15 @@
 //! OCI image layouts: images in a directory (image-spec 1.1, "Image Layout").
 //!
 //! `disk` knows files, locks and atomic writes and is synchronous; `upload` and `read` stream; a
-//! [`Layout`] is the [`Store`] over one directory, a [`LayoutRegistry`] many of them below one.
+//! [`Layout`] is the [`Store`] over one directory, a [`LayoutRegistry`] many of them below one, which
+//! `garbage` keeps clean.
 //!
 //! Other tools read what is written here, and may write too. Two processes may use a directory at
 //! the same time: blobs come into being by a rename, `index.json` changes under a lock. Whatever is
 //! killed, however, leaves nothing half written under its name.
 
 mod disk;
+mod garbage;
 pub(crate) mod index_file;
 pub(crate) mod read;
 mod registry;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+pub use garbage::{Garbage, GarbageOptions};
 pub use registry::LayoutRegistry;
 
 use crate::{
@@ -185,12 +188,18 @@ impl Store for Layout {
         tags: &'a [Tag],
     ) -> BoxFuture<'a, Result<(), Error>> {
         let (manifest, tags) = (manifest.clone(), tags.to_vec());
-        Box::pin(self.on_disk(move |disk| disk.put_manifest(&manifest, &tags)))
+        let is_whole = self.registry.is_some();
+        Box::pin(self.on_disk(move |disk| disk.put_manifest(&manifest, &tags, is_whole)))
     }
 
     fn blob_size<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<u64>, Error>> {
         let digest = *digest;
-        Box::pin(self.on_disk(move |disk| disk.blob_size(&digest)))
+        // In a registry, whoever asks pushes, and may refer to it next.
+        let is_wanted = self.registry.is_some();
+        Box::pin(self.on_disk(move |disk| match is_wanted {
+            true => disk.wanted_size(&digest),
+            false => disk.blob_size(&digest),
+        }))
     }
 
     fn blob<'a>(&'a self, blob: &'a Descriptor) -> BoxFuture<'a, Result<BlobStream, Error>> {

@@ -49,7 +49,7 @@ pub use digest::{Algorithm, Digest, DigestError, Hasher, Mismatch, Verifier};
 pub use docker_config::{DockerConfig, DockerConfigError};
 pub use error::Error;
 pub use index::Index;
-pub use layout::{Layout, LayoutRegistry};
+pub use layout::{Garbage, GarbageOptions, Layout, LayoutRegistry};
 pub use manifest::{Content, ImageManifest, LARGEST_MANIFEST, Manifest};
 pub use media_type::MediaType;
 pub use memory::{Memory, MemoryRegistry};
@@ -57,8 +57,8 @@ pub use place::{DockerArchivePlace, LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository, RequestTally,
-    Retry,
+    Journal, Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository,
+    RequestTally, Retry,
 };
 pub use serve::{
     Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,

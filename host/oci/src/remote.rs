@@ -8,15 +8,19 @@
 //! loopback unless somebody said so, an answer believed without its digest.
 
 mod auth;
+mod budget;
 mod challenge;
 mod error;
 mod fallback;
+mod journal;
 mod page;
 mod request;
 mod resume;
+mod retry;
 mod store;
 mod tally;
 mod transfer;
+mod upload;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use error::{Problem, RemoteError};
+pub use journal::Journal;
 use report::Fault;
 pub use tally::RequestTally;
 use url::Url;
@@ -49,6 +54,8 @@ pub struct RemoteOptions {
     pub check_address: Option<fn(IpAddr) -> Result<(), Fault>>,
     /// What is done about passing trouble.
     pub retry: Retry,
+    /// Where uploads of large blobs are remembered beyond this process; `None`: nowhere.
+    pub journal: Option<Arc<Journal>>,
 }
 
 /// How often, and how soon, a request is sent again when the registry is in passing trouble.
@@ -88,17 +95,10 @@ struct Host {
     /// `https://HOST/v2/`
     base: Url,
     auth: auth::Learned,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            attempts: 4,
-            base: Duration::from_millis(300),
-            cap: Duration::from_secs(10),
-            patience: Duration::from_secs(60),
-        }
-    }
+    /// What goes to the registry itself.
+    traffic: budget::Traffic,
+    /// What goes where it sends us: token services, stores of blobs.
+    elsewhere: budget::Traffic,
 }
 
 impl Remote {
@@ -169,7 +169,9 @@ impl Shared {
         let base = Url::parse(&format!("{scheme}://{}/v2/", registry.api_host()))
             .map_err(|e| Error::invalid(format!("the registry `{registry}`"), e.to_string()))?;
         let auth = auth::Learned::default();
-        let host = Arc::new(Host { registry: registry.clone(), base, auth });
+        let traffic = budget::Traffic::new(registry.api_host());
+        let elsewhere = budget::Traffic::new("");
+        let host = Arc::new(Host { registry: registry.clone(), base, auth, traffic, elsewhere });
         hosts.insert(registry.clone(), Arc::clone(&host));
         Ok(host)
     }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream, StreamExt};
 
-use crate::{Descriptor, Digest, Error, Verifier};
+use crate::{Descriptor, Digest, Error, Hasher, Verifier};
 
 /// The bytes of a blob, and whether somebody already holds them against their digest.
 ///
@@ -17,18 +18,33 @@ use crate::{Descriptor, Digest, Error, Verifier};
 pub struct BlobStream {
     inner: BoxStream<'static, Result<Bytes, Error>>,
     proves: Option<(Digest, u64)>,
+    checkpoints: Checkpoints,
 }
+
+/// How far a stream was hashed, now and then: who must send its end again need not read its start.
+#[derive(Clone, Default)]
+pub(crate) struct Checkpoints(Arc<Mutex<Vec<(u64, Hasher)>>>);
+
+/// The bytes between two checkpoints: what is read twice, at most, for a hash that goes on. A
+/// hundred bytes are kept for each.
+const CHECKPOINT_EVERY: u64 = 16 * 1024 * 1024;
 
 /// Where the bytes of a blob come from; opened when, and as often as, they are needed.
 pub trait BlobSource: Send + Sync {
     /// The bytes from the start.
     fn open(&self) -> BoxFuture<'_, Result<BlobStream, Error>>;
+
+    /// The bytes behind the first `offset`, for who has those already. Who cannot begin in the
+    /// middle reads the start and leaves it out.
+    fn open_at(&self, offset: u64) -> BoxFuture<'_, Result<BlobStream, Error>> {
+        Box::pin(async move { Ok(self.open().await?.window(offset, u64::MAX)) })
+    }
 }
 
 impl BlobStream {
     /// Bytes that nobody has checked.
     pub fn new(bytes: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> Self {
-        Self { inner: bytes.boxed(), proves: None }
+        Self { inner: bytes.boxed(), proves: None, checkpoints: Checkpoints::default() }
     }
 
     /// A stream that ends in [`Error::Mismatch`] unless its bytes are those of `blob`.
@@ -37,17 +53,59 @@ impl BlobStream {
     /// something that is wrong. `place` is named in the error.
     #[must_use]
     pub fn verified(self, blob: &Descriptor, place: &str) -> Self {
-        let proof = Some((blob.digest, blob.size));
-        if self.proves == proof {
+        if self.proves == Some((blob.digest, blob.size)) {
             return self;
         }
+        let start = (0, Hasher::new(blob.digest.algorithm()));
+        self.verified_from(blob, place, start, Checkpoints::default())
+    }
+
+    /// The same for the end of a blob: `start` says what was hashed before it. Further checkpoints
+    /// are added to `checkpoints`.
+    pub(crate) fn verified_from(
+        self,
+        blob: &Descriptor,
+        place: &str,
+        (seen, hasher): (u64, Hasher),
+        checkpoints: Checkpoints,
+    ) -> Self {
         let checked = Verified {
             inner: self.inner,
-            verifier: Some(Verifier::new(blob.digest, blob.size)),
+            verifier: Some(Verifier::resumed(blob.digest, blob.size, seen, hasher)),
             held: None,
+            checkpoints: checkpoints.clone(),
+            next_checkpoint: seen.saturating_add(CHECKPOINT_EVERY),
             what: format!("blob {} of {place}", blob.digest),
         };
-        Self { inner: checked.boxed(), proves: proof }
+        let proves = (seen == 0).then_some((blob.digest, blob.size));
+        Self { inner: checked.boxed(), proves, checkpoints }
+    }
+
+    /// Where its hash could go on, if it is verified.
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        self.checkpoints.clone()
+    }
+
+    /// `length` bytes behind the first `skip`, which prove nothing.
+    pub(crate) fn window(self, skip: u64, length: u64) -> Self {
+        let cut = self.scan((skip, length), |(skip, left), chunk| {
+            let chunk = chunk.map(|mut chunk: Bytes| {
+                let len = chunk.len();
+                let drop = usize::try_from(*skip).unwrap_or(usize::MAX).min(len);
+                *skip -= drop as u64;
+                let mut kept = chunk.split_off(drop);
+                kept.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                let is_over = *left == 0;
+                *left -= kept.len() as u64;
+                (kept, is_over)
+            });
+            futures::future::ready(match chunk {
+                Ok((_, true)) => None,
+                Ok((kept, false)) => Some(Ok(kept)),
+                Err(error) => Some(Err(error)),
+            })
+        });
+        Self::new(cut)
     }
 
     /// Shows `seen` the bytes that pass.
@@ -58,7 +116,7 @@ impl BlobStream {
                 seen(bytes);
             }
         });
-        Self { inner: inner.boxed(), proves: self.proves }
+        Self { inner: inner.boxed(), proves: self.proves, checkpoints: self.checkpoints }
     }
 
     /// All the bytes; at most `limit` of them.
@@ -115,7 +173,26 @@ struct Verified {
     verifier: Option<Verifier>,
     /// The chunk that is given out when the next one has come.
     held: Option<Bytes>,
+    checkpoints: Checkpoints,
+    next_checkpoint: u64,
     what: String,
+}
+
+impl Checkpoints {
+    /// The last one that is not behind `at`.
+    pub(crate) fn before(&self, at: u64) -> Option<(u64, Hasher)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().rev().find(|(seen, _)| *seen <= at).cloned()
+    }
+
+    pub(crate) fn add(&self, seen: u64, hasher: Hasher) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((seen, hasher));
+    }
+
+    /// Forgets those behind `at`.
+    pub(crate) fn cut(&self, at: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(seen, _)| *seen <= at);
+    }
 }
 
 impl Stream for Verified {
@@ -128,7 +205,14 @@ impl Stream for Verified {
             let step = match futures::ready!(this.inner.poll_next_unpin(cx)) {
                 Some(Ok(chunk)) if chunk.is_empty() => continue,
                 Some(Ok(chunk)) => match verifier.update(&chunk) {
-                    Ok(()) => Ok(Some(chunk)),
+                    Ok(()) => {
+                        let (seen, hasher) = verifier.state();
+                        if seen >= this.next_checkpoint {
+                            this.checkpoints.add(seen, hasher.clone());
+                            this.next_checkpoint = seen.saturating_add(CHECKPOINT_EVERY);
+                        }
+                        Ok(Some(chunk))
+                    }
                     Err(mismatch) => Err(Error::mismatch(this.what.clone(), mismatch)),
                 },
                 Some(Err(error)) => Err(error),

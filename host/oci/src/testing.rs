@@ -1,11 +1,14 @@
 //! What the tests of this room share: images, and servers on loopback.
 
+mod faulty;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
+pub(crate) use faulty::{Fails, Faults, Faulty, assert_whole};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -62,6 +65,26 @@ impl Server {
         tasks.spawn(async move {
             crate::serve_with(listener, registry, options, std::future::pending()).await;
         });
+        Self { host, log, _tasks: tasks }
+    }
+
+    /// Our registry, as one that does not keep referrers (docker-registry 2.8 is one).
+    pub(crate) async fn without_referrers(registry: impl Registry + 'static) -> Self {
+        let log = Arc::new(Requests::default());
+        let options = ServeOptions { log: Some(Arc::clone(&log) as Arc<dyn AccessLog>) };
+        let (listener, host) = listen().await;
+        let hide = |request: Request, next: axum::middleware::Next| async move {
+            if request.uri().path().contains("/referrers/") {
+                return answer(404, &[], "404 page not found");
+            }
+            let mut response = next.run(request).await;
+            response.headers_mut().remove("oci-subject");
+            response
+        };
+        let router = crate::router(Arc::new(registry), options);
+        let router = router.layer(axum::middleware::from_fn(hide));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { host, log, _tasks: tasks }
     }
 
@@ -183,6 +206,42 @@ pub(crate) async fn image(
         document["annotations"] = serde_json::json!({ "who": "me" });
     }
     Manifest::new(MediaType::OCI_MANIFEST, Bytes::from(document.to_string())).unwrap()
+}
+
+/// Attaches something of this type to `subject`.
+pub(crate) async fn attach(
+    store: &dyn Store,
+    subject: &Manifest,
+    artifact_type: &str,
+    seed: u64,
+) -> Manifest {
+    let config = push(store, MediaType::OCI_EMPTY, &Bytes::from_static(b"{}")).await;
+    let layer = push(store, MediaType::OCTET_STREAM, &content(seed, 50)).await;
+    let document = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::OCI_MANIFEST,
+        "artifactType": artifact_type,
+        "config": config,
+        "layers": [layer],
+        "subject": subject.descriptor(),
+    });
+    let referrer = Bytes::from(document.to_string());
+    let referrer = Manifest::new(MediaType::OCI_MANIFEST, referrer).unwrap();
+    store.put_manifest(&referrer, &[]).await.unwrap();
+    referrer
+}
+
+/// What cosign does: an image under a tag that names its subject.
+pub(crate) async fn cosign(
+    store: &dyn Store,
+    subject: &Manifest,
+    suffix: &str,
+    seed: u64,
+) -> (Tag, Manifest) {
+    let name = tag(&format!("sha256-{}.{suffix}", subject.digest().hex()));
+    let layers = [content(seed, 60)];
+    let made = push_image(store, "linux/amd64", &layers, std::slice::from_ref(&name)).await;
+    (name, made)
 }
 
 pub(crate) async fn push(store: &dyn Store, media_type: MediaType, bytes: &Bytes) -> Descriptor {

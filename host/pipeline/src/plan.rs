@@ -146,6 +146,8 @@ pub struct Step {
     pub continue_on_error: bool,
     /// Whether it runs even if the run fails or is cancelled.
     pub always: bool,
+    /// Whether it changes nothing, and says what it would change.
+    pub dry_run: bool,
     /// At most one step of a group runs at a time.
     pub concurrency: Option<String>,
     /// The plugin's schemas, compiled.

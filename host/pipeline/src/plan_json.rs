@@ -49,6 +49,7 @@ impl Serialize for Step {
             "timeout-ms": self.timeout.map(millis),
             "continue-on-error": self.continue_on_error,
             "always": self.always,
+            "dry-run": self.dry_run,
             "concurrency": self.concurrency,
         })
         .serialize(serializer)

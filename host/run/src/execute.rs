@@ -249,7 +249,7 @@ impl Run<'_> {
             inputs: Arc::new(resolved.inputs),
             grant: Arc::new(resolved.grant),
             attempt: 1,
-            dry_run: self.options.dry_run,
+            dry_run: self.options.dry_run || step.dry_run,
             deadline: None,
         };
         let attempts = Attempts {

@@ -10,6 +10,8 @@ wasmtime::component::bindgen!({
         "windlass:oci/oci.repository": capability::Repository,
         "windlass:oci/oci.blob": capability::Blob,
         "windlass:oci/oci.copy-request": crate::host::oci::PendingCopy,
+        "windlass:oci/oci.copy-batch": crate::host::oci::PendingBatch,
+        "windlass:oci/oci.forecast": capability::Forecast,
         "windlass:oci/oci.copied": capability::Copied,
         "windlass:log/log.progress": capability::Progress,
         "windlass:log/log.group": capability::Group,

@@ -1,111 +1,162 @@
 //! Does what was decided, and says what became of it.
 
-use windlass_plugin::oci::{Copied, Descriptor};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use windlass_plugin::oci::{Copied, Forecast};
 use windlass_plugin::{Error, Outcome, Result};
 
 use crate::inputs::Inputs;
 use crate::outputs::{Image, Outputs, Target as Written};
-use crate::pair::{Pair, Target, pair};
+use crate::pair::{Pair, pair, pair_repositories};
+use crate::report;
+use crate::select::Selection;
+use crate::terms::Terms;
+
+/// Images that outputs tell of one by one: a few hundred KiB of the 1 MiB that a step may give.
+const MOST_LISTED: usize = 500;
 
 /// What the logic needs of the host.
 pub trait Host {
-    /// What `reference` points at; none where there is nothing.
+    /// All tags of a repository.
     ///
     /// # Errors
     /// Those of the host.
-    fn resolve(&self, reference: &str) -> Result<Option<Descriptor>>;
+    fn tags(&self, repository: &str) -> Result<Vec<String>>;
 
-    /// Copies an image.
-    ///
-    /// # Errors
-    /// Those of the host.
-    fn copy(&self, order: &Order<'_>) -> Result<Copied>;
+    /// Copies images, several at a time; an answer for each, in their order. Without `keep_going`
+    /// those that had not begun when one failed are `cancelled`.
+    fn copy(&self, orders: &[Order], terms: &Terms, keep_going: bool) -> Vec<Result<Copied>>;
+
+    /// What [`Host::copy`] would do.
+    fn forecast(&self, orders: &[Order], terms: &Terms) -> Vec<Result<Forecast>>;
+
+    /// What registries were asked until now, by HTTP method.
+    fn requests(&self) -> BTreeMap<String, u64>;
+
+    /// The time since the call began.
+    fn elapsed(&self) -> Duration;
 
     /// Tells the person something.
     fn say(&self, text: &str);
+
+    /// Tells the person what went wrong, where it goes on.
+    fn complain(&self, text: &str);
 }
 
 /// A copy to make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
     /// The reference of the image.
-    pub source: &'a str,
+    pub source: String,
     /// The repository to write to, without tag.
-    pub target: &'a str,
+    pub target: String,
     /// The tag to write; without one it is written under its digest.
-    pub tag: Option<&'a str>,
-    /// The platforms to keep; all if there are none.
-    pub platforms: &'a [String],
-    /// Whether a tag that points elsewhere is overwritten.
-    pub force: bool,
+    pub tag: Option<String>,
+}
+
+impl Order {
+    /// Where to; of a target without tag, the repository.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        match &self.tag {
+            Some(tag) => format!("{}:{tag}", self.target),
+            None => self.target.clone(),
+        }
+    }
+
+    /// What is being done, to be put before an error.
+    #[must_use]
+    pub fn during(&self) -> String {
+        format!("copy `{}` to `{}`", self.source, self.reference())
+    }
 }
 
 /// Copies every source to its targets; in a dry run only looks what would change.
 ///
 /// # Errors
-/// `invalid.inputs` if sources and targets do not pair up, before anything is done; else the host's
-/// error with source and target put before it. What was copied until then stays.
+/// `invalid.inputs` if the inputs make no sense together, before anything is done; else the host's
+/// error with source and target put before it, or one for several. What was copied until then stays.
 pub fn import(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<Outcome<Outputs>> {
-    let mut outputs = Outputs::default();
-    for pair in pair(inputs)? {
-        let mut image: Option<Image> = None;
-        for target in &pair.targets {
-            let during = format!("copy `{}` to `{}`", pair.source, target.reference());
-            let copied = if is_dry_run {
-                look(inputs, &pair, target, host)
-            } else {
-                copy(inputs, &pair, target, host)
-            };
-            let copied = copied.map_err(|error| advise(error, &pair).during(during))?;
-            host.say(&report(&pair, target, &copied, is_dry_run));
-            let written = outputs.count(target, &copied);
-            add(&mut image, &pair, &copied, written);
-        }
-        outputs.images.extend(image);
+    let terms = Terms::new(inputs)?;
+    let orders = orders(inputs, host)?;
+    if terms.makes_digests() {
+        host.say(
+            "an index of which platforms are left out gets another digest; `index = \"sparse\"` keeps it",
+        );
     }
-    outputs.summarize();
-    let summary = summary(&outputs, is_dry_run);
-    let outcome = match outputs.changed {
-        true => Outcome::changed(outputs),
-        false => Outcome::unchanged(outputs),
-    };
-    Ok(outcome.summary(summary))
+    let mut tally = Tally::default();
+    if is_dry_run {
+        for (order, forecast) in orders.iter().zip(host.forecast(&orders, &terms)) {
+            let forecast = forecast.and_then(|found| refuse_conflict(found, &terms));
+            tally.forecast(order, forecast, host);
+        }
+    } else {
+        let answers = host.copy(&orders, &terms, inputs.keep_going);
+        for (order, copied) in orders.iter().zip(answers) {
+            tally.copied(order, copied, host);
+        }
+    }
+    // In a dry run nothing is lost by going on, and all that is wrong is of interest.
+    tally.refuse(orders.len(), inputs.keep_going || is_dry_run, host)?;
+    Ok(tally.outcome(orders.len(), is_dry_run, host))
 }
 
-fn copy(inputs: &Inputs, pair: &Pair, target: &Target, host: &dyn Host) -> Result<Copied> {
-    host.copy(&Order {
-        source: &pair.source,
-        target: &target.name,
-        tag: target.tag.as_deref(),
-        platforms: &inputs.platforms,
-        force: inputs.force,
-    })
+/// The copies to make, as many as there are targets.
+fn orders(inputs: &Inputs, host: &dyn Host) -> Result<Vec<Order>> {
+    let pairs = match Selection::new(inputs)? {
+        None => pair(inputs)?,
+        Some(selection) => {
+            let mut pairs = Vec::new();
+            for repository in pair_repositories(inputs)? {
+                let name = &repository.source;
+                let present = match selection.needs_list() {
+                    true => host
+                        .tags(name)
+                        .map_err(|error| error.during(format!("tags of `{name}`")))?,
+                    false => Vec::new(),
+                };
+                let chosen = selection.choose(name, &present)?;
+                if selection.needs_list() {
+                    host.say(&format!("{} of {} tags of `{name}`", chosen.len(), present.len()));
+                }
+                pairs.extend(chosen.iter().map(|tag| repository.for_tag(tag)));
+            }
+            pairs
+        }
+    };
+    if inputs.expect_digest.is_some() && pairs.len() > 1 {
+        return Err(Error::invalid(
+            "`expect-digest` is the digest of one image, and there are several",
+        )
+        .hint("write digests behind the sources: `HOST/REPOSITORY:TAG@sha256:…`"));
+    }
+    let order = |pair: &Pair| {
+        let source = pair.source.clone();
+        let orders = pair.targets.iter().map(move |target| Order {
+            source: source.clone(),
+            target: target.name.clone(),
+            tag: target.tag.clone(),
+        });
+        orders.collect::<Vec<_>>()
+    };
+    Ok(pairs.iter().flat_map(order).collect())
 }
 
-/// What a copy would do, as far as digests tell. A choice of platforms can make a digest of its own,
-/// which nobody knows before it is done: it then counts as a change.
-fn look(inputs: &Inputs, pair: &Pair, target: &Target, host: &dyn Host) -> Result<Copied> {
-    let not_found = || Error::new("oci.not-found", "there is no such image");
-    let descriptor = host.resolve(&pair.source)?.ok_or_else(not_found)?;
-    let place = match &target.tag {
-        Some(_) => target.reference(),
-        None => format!("{}@{}", target.name, descriptor.digest),
-    };
-    let present = host.resolve(&place)?;
-    let is_changed = present.is_none_or(|present| present.digest != descriptor.digest);
-    Ok(Copied {
-        descriptor,
-        is_changed,
-        platforms: inputs.platforms.clone(),
-        sent: 0,
-        sent_bytes: 0,
-        mounted: 0,
-        skipped: 0,
-    })
+/// A tag that would have to be moved is what a copy without `force` ends with.
+fn refuse_conflict(forecast: Forecast, terms: &Terms) -> Result<Forecast> {
+    let taken = forecast.moves.iter().find_map(|moved| Some((&moved.tag, moved.from.as_ref()?)));
+    match taken {
+        Some((tag, from)) if !terms.force => Err(Error::new(
+            "oci.conflict",
+            format!("the tag `{tag}` points at {from}, not at {}", forecast.descriptor.digest),
+        )),
+        Some(_) | None => Ok(forecast),
+    }
 }
 
 /// Adds what to try where the host did not know.
-fn advise(error: Error, pair: &Pair) -> Error {
+fn advise(error: Error, order: &Order) -> Error {
     if error.hint_text().is_some() {
         return error;
     }
@@ -113,107 +164,137 @@ fn advise(error: Error, pair: &Pair) -> Error {
         return error.hint("set `force = true` to move the tag");
     }
     if error.is("not-found") {
-        return error.hint(format!("check that `{}` exists", pair.source));
+        return error.hint(format!("check that `{}` exists", order.source));
     }
     error
 }
 
-impl Outputs {
-    fn count(&mut self, target: &Target, copied: &Copied) -> Written {
-        self.bytes += copied.sent_bytes;
-        self.blobs.sent += copied.sent;
-        self.blobs.mounted += copied.mounted;
-        self.blobs.skipped += copied.skipped;
-        let digest = copied.descriptor.digest.clone();
-        let reference = match &target.tag {
-            Some(_) => target.reference(),
-            None => format!("{}@{digest}", target.name),
-        };
-        Written { reference, digest, changed: copied.is_changed }
+/// What became of the orders so far.
+#[derive(Default)]
+struct Tally {
+    outputs: Outputs,
+    /// The source of the last image, of which further targets may follow.
+    source: Option<String>,
+    changed: usize,
+    images: usize,
+    failures: Vec<(Order, Error)>,
+}
+
+impl Tally {
+    fn copied(&mut self, order: &Order, copied: Result<Copied>, host: &dyn Host) {
+        match copied {
+            Ok(copied) => {
+                host.say(&report::copied(order, &copied));
+                let outputs = &mut self.outputs;
+                outputs.bytes += copied.sent_bytes;
+                outputs.mounted_bytes += copied.mounted_bytes;
+                outputs.skipped_bytes += copied.skipped_bytes;
+                outputs.blobs.sent += copied.sent;
+                outputs.blobs.mounted += copied.mounted;
+                outputs.blobs.skipped += copied.skipped;
+                outputs.referrers += copied.referrers;
+                let Copied { descriptor, is_changed, platforms, .. } = copied;
+                self.add(order, descriptor.digest, descriptor.media_type, is_changed, platforms);
+            }
+            Err(error) => self.failures.push((order.clone(), advise(error, order))),
+        }
     }
 
-    /// Fills in what is said of all images together.
-    fn summarize(&mut self) {
-        if let [image] = self.images.as_slice() {
-            self.digest = Some(image.digest.clone());
-            self.media_type = Some(image.media_type.clone());
+    fn forecast(&mut self, order: &Order, forecast: Result<Forecast>, host: &dyn Host) {
+        match forecast {
+            Ok(forecast) => {
+                host.say(&report::forecast(order, &forecast));
+                let outputs = &mut self.outputs;
+                outputs.bytes += forecast.send_bytes;
+                outputs.mounted_bytes += forecast.mount_bytes;
+                outputs.skipped_bytes += forecast.skip_bytes;
+                outputs.blobs.sent += forecast.send;
+                outputs.blobs.mounted += forecast.mount;
+                outputs.blobs.skipped += forecast.skip;
+                outputs.referrers += forecast.referrers;
+                let Forecast { descriptor, is_changed, platforms, .. } = forecast;
+                self.add(order, descriptor.digest, descriptor.media_type, is_changed, platforms);
+            }
+            Err(error) => self.failures.push((order.clone(), advise(error, order))),
         }
-        self.changed = self.images.iter().any(|image| image.changed);
-        for image in &self.images {
-            self.targets.extend(image.targets.iter().cloned());
-            for platform in &image.platforms {
-                if !self.platforms.contains(platform) {
-                    self.platforms.push(platform.clone());
-                }
+    }
+
+    fn add(
+        &mut self,
+        order: &Order,
+        digest: String,
+        media_type: String,
+        is_changed: bool,
+        platforms: Vec<String>,
+    ) {
+        let reference = match &order.tag {
+            Some(_) => order.reference(),
+            None => format!("{}@{digest}", order.target),
+        };
+        let written = Written { reference, digest: digest.clone(), changed: is_changed };
+        self.changed += usize::from(is_changed);
+        self.outputs.changed |= is_changed;
+        for platform in &platforms {
+            if !self.outputs.platforms.contains(platform) {
+                self.outputs.platforms.push(platform.clone());
             }
         }
-    }
-}
-
-fn add(image: &mut Option<Image>, pair: &Pair, copied: &Copied, written: Written) {
-    let image = image.get_or_insert_with(|| Image {
-        source: pair.source.clone(),
-        digest: copied.descriptor.digest.clone(),
-        media_type: copied.descriptor.media_type.clone(),
-        changed: false,
-        targets: Vec::new(),
-        platforms: copied.platforms.clone(),
-    });
-    image.changed |= written.changed;
-    image.targets.push(written);
-}
-
-/// What became of one target.
-fn report(pair: &Pair, target: &Target, copied: &Copied, is_dry_run: bool) -> String {
-    let (source, target, digest) = (&pair.source, target.reference(), &copied.descriptor.digest);
-    match (copied.is_changed, is_dry_run) {
-        (false, _) => format!("`{target}` is up to date with `{source}` ({digest})"),
-        (true, true) => format!("would copy `{source}` to `{target}` ({digest})"),
-        (true, false) => format!(
-            "copied `{source}` to `{target}` ({digest}): {} sent ({}), {} mounted, {} there already",
-            copied.sent,
-            size(copied.sent_bytes),
-            copied.mounted,
-            copied.skipped,
-        ),
-    }
-}
-
-/// What became of all of them, in one line.
-fn summary(outputs: &Outputs, is_dry_run: bool) -> String {
-    let all = outputs.targets.len();
-    let changed = outputs.targets.iter().filter(|target| target.changed).count();
-    match (changed, is_dry_run) {
-        (0, _) => "up to date".to_owned(),
-        (changed, true) => format!("{changed} of {} would be copied", count(all)),
-        (changed, false) => {
-            format!("copied {changed} of {}, {} sent", count(all), size(outputs.bytes))
+        let is_next = self.source.as_ref() != Some(&order.source);
+        if is_next {
+            self.images += 1;
+            self.source = Some(order.source.clone());
+            self.outputs.digest = Some(digest.clone()).filter(|_| self.images == 1);
+            self.outputs.media_type = Some(media_type.clone()).filter(|_| self.images == 1);
+        }
+        if self.images > MOST_LISTED {
+            return;
+        }
+        self.outputs.targets.push(written.clone());
+        let images = &mut self.outputs.images;
+        if is_next {
+            let source = order.source.clone();
+            let (changed, targets) = (false, Vec::new());
+            images.push(Image { source, digest, media_type, changed, targets, platforms });
+        }
+        if let Some(image) = images.last_mut() {
+            image.changed |= is_changed;
+            image.targets.push(written);
         }
     }
-}
 
-fn count(targets: usize) -> String {
-    if targets == 1 { "1 image".to_owned() } else { format!("{targets} images") }
-}
-
-/// Bytes for a person: three digits or so, and a binary unit.
-fn size(bytes: u64) -> String {
-    /// From one unit to the next.
-    const STEP: u64 = 1024;
-    let mut value = bytes;
-    let mut tenths = 0;
-    let mut units = ["KiB", "MiB", "GiB", "TiB"].into_iter();
-    let mut unit = "B";
-    while value >= STEP
-        && let Some(next) = units.next()
-    {
-        tenths = value % STEP * 10 / STEP;
-        value /= STEP;
-        unit = next;
+    /// The error of what failed, if anything did.
+    fn refuse(&mut self, all: usize, went_on: bool, host: &dyn Host) -> Result<()> {
+        // Those that did not begin because of another say nothing of their own.
+        self.failures.retain(|(_, error)| !error.is("cancelled"));
+        let Some((order, error)) = self.failures.first() else { return Ok(()) };
+        if all == 1 || !went_on {
+            return Err(error.clone().during(order.during()));
+        }
+        for (order, error) in &self.failures {
+            host.complain(&report::failed(order, error));
+        }
+        let code = error.code();
+        let is_same = self.failures.iter().all(|(_, other)| other.code() == code);
+        let failed = self.failures.len();
+        let message = format!("{failed} of {} could not be copied", report::count(all));
+        let whole = Error::new(if is_same { code } else { "failed.images" }, message)
+            .hint("each has a line above that says why");
+        match self.failures.iter().all(|(_, error)| error.is_retryable()) {
+            true => Err(whole.retryable()),
+            false => Err(whole),
+        }
     }
-    match tenths {
-        0 => format!("{value} {unit}"),
-        tenths => format!("{value}.{tenths} {unit}"),
+
+    fn outcome(self, all: usize, is_dry_run: bool, host: &dyn Host) -> Outcome<Outputs> {
+        let Self { mut outputs, changed, .. } = self;
+        outputs.requests = host.requests();
+        outputs.duration_ms = u64::try_from(host.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let summary = report::summary(&outputs, all, changed, is_dry_run);
+        match outputs.changed {
+            true => Outcome::changed(outputs),
+            false => Outcome::unchanged(outputs),
+        }
+        .summary(summary)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What `with` of a pipeline says.
 
 use serde::Deserialize;
-use windlass_plugin::Request;
+use windlass_plugin::schema::Shape;
+use windlass_plugin::{Request, Schema};
 
 /// What goes where.
 ///
@@ -24,14 +25,138 @@ pub struct Inputs {
     /// Several places to copy to.
     #[serde(default)]
     pub targets: Vec<String>,
-    /// Only these platforms, such as `linux/amd64` or `linux/arm64/v8`; all if there are none.
-    ///
-    /// A choice of several makes a new index with a new digest; a single one leaves the index out.
+    /// The digest that the source must have, `sha256:…`; otherwise nothing is copied.
+    pub expect_digest: Option<String>,
+    /// Copy every tag of the source, which is a repository then, as the target is.
     #[serde(default)]
-    pub platforms: Vec<String>,
+    pub all_tags: bool,
+    /// Copy these tags: names, or patterns with `*` and `?`. A name that is not there is an error.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Copy the tags that match this regular expression as a whole.
+    pub tag_regex: Option<String>,
+    /// Copy the tags that are versions in this range, such as `>=1.2, <2`. `v1.2` counts as 1.2.0;
+    /// what has a suffix, such as `1.2.0-alpine`, counts as a pre-release and is only in a range that
+    /// names one.
+    pub semver: Option<String>,
+    /// Of the tags that are left, copy so many of the newest: by version where all of them are
+    /// versions, else by name, numbers in it by their value (`build-9` before `build-10`).
+    pub newest: Option<u32>,
+    /// But not these tags: names or patterns.
+    #[serde(default)]
+    pub exclude_tags: Vec<String>,
+    /// Write images under their digests alone, without a tag.
+    #[serde(default)]
+    pub untagged: bool,
+    /// Only these platforms, such as `["linux/amd64", "linux/arm64/v8"]`; `"system"` for that of this
+    /// machine; `"all"` as when nothing is said.
+    #[serde(default)]
+    pub platforms: Platforms,
+    /// What becomes of an index if only some platforms are kept. `new-index`, the default: several
+    /// platforms make a new index with a new digest, a single one leaves the index out. `sparse`: the
+    /// index stays as it is, with its digest, and lists more than is there.
+    pub index: Option<Index>,
+    /// What refers to the image comes along: signatures, SBOMs, attestations. `true`, the default:
+    /// with every image that is new or has a new tag. `"always"`: they are looked for with unchanged
+    /// images too, so that those that were added later come along; it costs two requests or more for
+    /// each image. A list of artifact types: only those. `false`: none.
+    #[serde(default)]
+    pub referrers: Referrers,
+    /// Whether layers are copied that the image says are not to be distributed.
+    #[serde(default)]
+    pub foreign_layers: ForeignLayers,
     /// Overwrite a tag that points elsewhere.
     #[serde(default)]
     pub force: bool,
+    /// If an image cannot be copied, go on with the others, and fail at the end.
+    #[serde(default)]
+    pub keep_going: bool,
+}
+
+/// Which platforms are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Platforms {
+    /// Several, or none for all.
+    List(Vec<String>),
+    /// One, or a word.
+    One(String),
+}
+
+/// What becomes of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Index {
+    /// It keeps its digest and lists more than is there.
+    Sparse,
+    /// It is made anew.
+    NewIndex,
+}
+
+/// Which referrers come along.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Referrers {
+    /// All or none.
+    All(bool),
+    /// `always`.
+    Word(String),
+    /// Those of these artifact types.
+    Types(Vec<String>),
+}
+
+/// What becomes of foreign layers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForeignLayers {
+    /// They stay where their URLs point.
+    #[default]
+    Skip,
+    /// They are copied.
+    Include,
+}
+
+impl Default for Platforms {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Default for Referrers {
+    fn default() -> Self {
+        Self::All(true)
+    }
+}
+
+impl serde::Serialize for Platforms {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::List(list) => list.serialize(to),
+            Self::One(one) => one.serialize(to),
+        }
+    }
+}
+
+impl serde::Serialize for Referrers {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All(all) => all.serialize(to),
+            Self::Word(word) => word.serialize(to),
+            Self::Types(types) => types.serialize(to),
+        }
+    }
+}
+
+impl Schema for Platforms {
+    fn shape() -> Shape {
+        Shape::Either(vec![Vec::<String>::shape(), Shape::String])
+    }
+}
+
+impl Schema for Referrers {
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Boolean, Shape::OneOf(vec!["always"]), Vec::<String>::shape()])
+    }
 }
 
 /// `target`, or everything below it.

@@ -1,27 +1,40 @@
 //! What later steps can refer to.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use windlass_plugin::Schema;
 
-/// What was copied.
+/// What was copied; in a dry run, what would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, windlass_plugin::Outputs)]
 #[serde(rename_all = "kebab-case")]
 pub struct Outputs {
-    /// The digest in the target; null if there were several sources.
+    /// The digest in the target; null if there were several images.
     pub digest: Option<String>,
-    /// The media type of the manifest or index; null if there were several sources.
+    /// The media type of the manifest or index; null if there were several images.
     pub media_type: Option<String>,
     /// Whether any target is different now.
     pub changed: bool,
-    /// What stands where now.
+    /// What stands where now; of the first 500 images.
     pub targets: Vec<Target>,
-    /// The platforms that came along, `os/architecture[/variant]`.
+    /// The platforms that came along, `os/architecture[/variant]`; none of an image that was there
+    /// already, since nothing of it had to be read.
     pub platforms: Vec<String>,
     /// Bytes sent.
     pub bytes: u64,
+    /// Bytes of what was mounted from another repository of the target's registry.
+    pub mounted_bytes: u64,
+    /// Bytes of what was there already, as far as it was looked at.
+    pub skipped_bytes: u64,
     /// What became of blobs and manifests.
     pub blobs: Blobs,
-    /// The same image by image, in the order of the sources.
+    /// Signatures, SBOMs and attestations that came along.
+    pub referrers: u64,
+    /// Requests to registries, by HTTP method.
+    pub requests: BTreeMap<String, u64>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The same image by image, in the order of the sources; the first 500.
     pub images: Vec<Image>,
 }
 
@@ -53,7 +66,7 @@ pub struct Blobs {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Schema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Image {
-    /// The source as it was written.
+    /// The source as it was written, with the tag that was chosen.
     pub source: String,
     /// The digest in the target.
     pub digest: String,

@@ -42,40 +42,88 @@ impl Target {
 /// `invalid.inputs` if there is no source or no target, if their numbers do not fit, if a target has
 /// a digest, or if two sources would be written to the same place.
 pub fn pair(inputs: &Inputs) -> Result<Vec<Pair>> {
+    let mut pairs = matched(inputs)?;
+    if inputs.untagged {
+        let targets = inputs.target.iter().chain(&inputs.targets);
+        refuse_tags("target", targets, "`untagged` writes no tag")?;
+        for target in pairs.iter_mut().flat_map(|pair| &mut pair.targets) {
+            target.tag = None;
+        }
+    }
+    refuse_collisions(&pairs)?;
+    Ok(pairs)
+}
+
+/// Decides what goes where, where sources and targets are repositories, of which tags are chosen.
+///
+/// # Errors
+/// As [`pair`], and if one of them has a tag or a digest.
+pub fn pair_repositories(inputs: &Inputs) -> Result<Vec<Pair>> {
+    let chosen = "tags are chosen by other inputs";
+    refuse_tags("source", inputs.source.iter().chain(&inputs.sources), chosen)?;
+    refuse_tags("target", inputs.target.iter().chain(&inputs.targets), chosen)?;
+    pair(inputs)
+}
+
+impl Pair {
+    /// The same for one tag of the source, which the targets get too, if they get any.
+    #[must_use]
+    pub fn for_tag(&self, tag: &str) -> Self {
+        let tagged = |target: &Target| Target {
+            name: target.name.clone(),
+            tag: target.tag.is_some().then(|| tag.to_owned()),
+        };
+        Self {
+            source: format!("{}:{tag}", self.source),
+            targets: self.targets.iter().map(tagged).collect(),
+        }
+    }
+}
+
+fn refuse_tags<'a>(
+    what: &str,
+    references: impl Iterator<Item = &'a String>,
+    why: &str,
+) -> Result<()> {
+    for reference in references {
+        let place = Place::split(reference);
+        if place.tag.is_some() || place.digest.is_some() {
+            return Err(Error::invalid(format!(
+                "the {what} `{reference}` has a tag or a digest, and {why}"
+            ))
+            .hint(format!("write `{}`", place.name)));
+        }
+    }
+    Ok(())
+}
+
+fn matched(inputs: &Inputs) -> Result<Vec<Pair>> {
     let sources = either("source", inputs.source.as_deref(), &inputs.sources)?;
     let targets = either("target", inputs.target.as_deref(), &inputs.targets)?;
     if let Some(prefix) = inputs.targets.iter().find(|target| target.ends_with('/')) {
         return Err(Error::invalid(format!("`{prefix}` in `targets` ends with `/`"))
             .hint("write the repository out, or use `target` for one prefix"));
     }
-    let pairs = match (sources.as_slice(), targets.as_slice()) {
-        ([source], targets) => vec![one(source, targets)?],
+    match (sources.as_slice(), targets.as_slice()) {
+        ([source], targets) => Ok(vec![one(source, targets)?]),
         (sources, [target]) if target.ends_with('/') => {
-            sources.iter().map(|source| one(source, &[*target])).collect::<Result<_>>()?
+            sources.iter().map(|source| one(source, &[*target])).collect()
         }
-        (sources, targets) if sources.len() == targets.len() => sources
-            .iter()
-            .zip(targets)
-            .map(|(source, target)| one(source, &[*target]))
-            .collect::<Result<_>>()?,
-        (sources, [target]) => {
-            return Err(Error::invalid(format!(
-                "{} sources would all be written to `{target}`",
-                sources.len()
-            ))
-            .hint(format!("end the target with `/` to put each below it: `{target}/`")));
+        (sources, targets) if sources.len() == targets.len() => {
+            sources.iter().zip(targets).map(|(source, target)| one(source, &[*target])).collect()
         }
-        (sources, targets) => {
-            return Err(Error::invalid(format!(
-                "{} sources and {} targets do not pair up",
-                sources.len(),
-                targets.len()
-            ))
-            .hint("give one source, as many targets as sources, or one `target` ending with `/`"));
-        }
-    };
-    refuse_collisions(&pairs)?;
-    Ok(pairs)
+        (sources, [target]) => Err(Error::invalid(format!(
+            "{} sources would all be written to `{target}`",
+            sources.len()
+        ))
+        .hint(format!("end the target with `/` to put each below it: `{target}/`"))),
+        (sources, targets) => Err(Error::invalid(format!(
+            "{} sources and {} targets do not pair up",
+            sources.len(),
+            targets.len()
+        ))
+        .hint("give one source, as many targets as sources, or one `target` ending with `/`")),
+    }
 }
 
 /// The one or the several, whichever was given.

@@ -9,10 +9,12 @@
 //! let copied = Copy::new(&source, &source.selector(), &target).tag("22").run()?;
 //! ```
 
+use std::collections::BTreeMap;
+
 use crate::Result;
 use crate::bindings::windlass::oci::oci as wit;
 
-pub use wit::{Access, Annotation, Descriptor, Manifest};
+pub use wit::{Access, Annotation, Descriptor, Manifest, MovedTag};
 
 /// One repository of a registry, or one layout directory.
 #[derive(Debug)]
@@ -100,6 +102,12 @@ impl Repository {
         Ok(self.0.referrers(digest, artifact_type)?)
     }
 
+    /// What the registry was asked through this handle until now, copies included, by HTTP method.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.0.requests().into_iter().map(|request| (request.method, request.count)).collect()
+    }
+
     /// Deletes the manifest at a digest, or a tag. False where there was nothing.
     ///
     /// # Errors
@@ -147,7 +155,7 @@ impl Copy {
         self
     }
 
-    /// Keeps only these platforms (`os/architecture[/variant]`) of an index.
+    /// Keeps only these platforms (`os/architecture[/variant]`, or `system`) of an index.
     pub fn platforms(self, platforms: &[String]) -> Self {
         self.0.platforms(platforms);
         self
@@ -159,22 +167,86 @@ impl Copy {
         self
     }
 
+    /// The source must have this digest.
+    pub fn expect(self, digest: &str) -> Self {
+        self.0.expect(digest);
+        self
+    }
+
+    /// Of the platforms that are kept, writes the index as it is, with its digest.
+    pub fn sparse(self) -> Self {
+        self.0.sparse();
+        self
+    }
+
+    /// What refers to the image comes along, of these artifact types; of all without any said.
+    pub fn referrers(self, artifact_types: Option<&[String]>) -> Self {
+        self.0.referrers(artifact_types);
+        self
+    }
+
+    /// Looks for referrers also where the image and its tags are unchanged.
+    pub fn recheck_referrers(self) -> Self {
+        self.0.recheck_referrers();
+        self
+    }
+
+    /// Also copies layers that the image says are not to be distributed.
+    pub fn include_foreign_layers(self) -> Self {
+        self.0.include_foreign_layers();
+        self
+    }
+
+    /// What [`Copy::run`] would do, by reading alone; allowed in a dry run.
+    ///
+    /// # Errors
+    /// As [`Copy::run`], but for `oci.conflict`.
+    pub fn forecast(&self) -> Result<Forecast> {
+        Ok(Forecast::from(self.0.forecast()?))
+    }
+
     /// Does it.
     ///
     /// # Errors
     /// `oci.conflict` if a tag points elsewhere and nothing forces it, `oci.not-found`,
     /// `oci.mismatch`, `oci.unauthorized`, `oci.transient`.
     pub fn run(self) -> Result<Copied> {
-        let copied = self.0.run()?;
-        Ok(Copied {
-            descriptor: copied.descriptor(),
-            is_changed: copied.changed(),
-            platforms: copied.platforms(),
-            sent: copied.sent(),
-            sent_bytes: copied.sent_bytes(),
-            mounted: copied.mounted(),
-            skipped: copied.skipped(),
-        })
+        Ok(Copied::from(self.0.run()?))
+    }
+}
+
+/// Several copies, of which the host makes some at the same time.
+#[derive(Debug)]
+#[must_use = "a batch does nothing before `run`"]
+pub struct CopyBatch(wit::CopyBatch);
+
+impl CopyBatch {
+    /// Gathers copies.
+    pub fn new(copies: impl IntoIterator<Item = Copy>) -> Self {
+        let batch = wit::CopyBatch::new();
+        copies.into_iter().for_each(|copy| batch.add(copy.0));
+        Self(batch)
+    }
+
+    /// Goes on with the others when one fails. Without it the copies that had not begun then have
+    /// the error `cancelled.oci`.
+    pub fn keep_going(self) -> Self {
+        self.0.keep_going();
+        self
+    }
+
+    /// What [`CopyBatch::run`] would do, by reading alone; allowed in a dry run.
+    #[must_use]
+    pub fn forecast(&self) -> Vec<Result<Forecast>> {
+        let answers = self.0.forecast().into_iter();
+        answers.map(|answer| Ok(Forecast::from(answer?))).collect()
+    }
+
+    /// Makes them; in their order.
+    #[must_use]
+    pub fn run(self) -> Vec<Result<Copied>> {
+        let answers = self.0.run().into_iter();
+        answers.map(|answer| Ok(Copied::from(answer?))).collect()
     }
 }
 
@@ -185,7 +257,8 @@ pub struct Copied {
     pub descriptor: Descriptor,
     /// Whether anything was written or a tag moved.
     pub is_changed: bool,
-    /// The platforms that came along, `os/architecture[/variant]`; one for a single image.
+    /// The platforms that came along, `os/architecture[/variant]`; one for a single image, none
+    /// where nothing had to be read.
     pub platforms: Vec<String>,
     /// Blobs and manifests sent.
     pub sent: u64,
@@ -193,6 +266,74 @@ pub struct Copied {
     pub sent_bytes: u64,
     /// Blobs mounted from another repository of the target's registry.
     pub mounted: u64,
+    /// Their bytes.
+    pub mounted_bytes: u64,
     /// Blobs and manifests that were there already.
     pub skipped: u64,
+    /// Their bytes, as far as they were looked at.
+    pub skipped_bytes: u64,
+    /// Referrers that came along, sent or there already.
+    pub referrers: u64,
+}
+
+impl From<wit::Copied> for Copied {
+    fn from(copied: wit::Copied) -> Self {
+        Self {
+            descriptor: copied.descriptor(),
+            is_changed: copied.changed(),
+            platforms: copied.platforms(),
+            sent: copied.sent(),
+            sent_bytes: copied.sent_bytes(),
+            mounted: copied.mounted(),
+            mounted_bytes: copied.mounted_bytes(),
+            skipped: copied.skipped(),
+            skipped_bytes: copied.skipped_bytes(),
+            referrers: copied.referrers(),
+        }
+    }
+}
+
+/// What a copy would do.
+#[derive(Debug, Clone)]
+pub struct Forecast {
+    /// What would stand in the target.
+    pub descriptor: Descriptor,
+    /// Whether anything would be written or a tag moved.
+    pub is_changed: bool,
+    /// The platforms that would come along, `os/architecture[/variant]`.
+    pub platforms: Vec<String>,
+    /// Blobs and manifests that would be sent.
+    pub send: u64,
+    /// Their bytes.
+    pub send_bytes: u64,
+    /// Blobs that could be mounted from another repository of the target's registry.
+    pub mount: u64,
+    /// Their bytes.
+    pub mount_bytes: u64,
+    /// Blobs and manifests that are there already.
+    pub skip: u64,
+    /// Their bytes.
+    pub skip_bytes: u64,
+    /// Referrers that would come along.
+    pub referrers: u64,
+    /// The tags that would be written; one that points elsewhere today only with [`Copy::force`].
+    pub moves: Vec<MovedTag>,
+}
+
+impl From<wit::Forecast> for Forecast {
+    fn from(forecast: wit::Forecast) -> Self {
+        Self {
+            descriptor: forecast.descriptor(),
+            is_changed: forecast.changed(),
+            platforms: forecast.platforms(),
+            send: forecast.send(),
+            send_bytes: forecast.send_bytes(),
+            mount: forecast.mount(),
+            mount_bytes: forecast.mount_bytes(),
+            skip: forecast.skip(),
+            skip_bytes: forecast.skip_bytes(),
+            referrers: forecast.referrers(),
+            moves: forecast.moves(),
+        }
+    }
 }

@@ -43,6 +43,8 @@ pub enum Shape {
     Map(Box<Self>),
     /// An object with just these keys.
     Object(Object),
+    /// One of these.
+    Either(Vec<Self>),
     /// That, or null.
     Optional(Box<Self>),
 }

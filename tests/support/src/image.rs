@@ -62,6 +62,27 @@ impl Image {
         image
     }
 
+    /// An artifact that refers to `self`, as a signature does: a manifest with a `subject`
+    /// (image-spec, "Image Manifest"). It stands where other images have their index.
+    pub fn referrer(&self, artifact_type: &str) -> Self {
+        let mut artifact = Self { index: Vec::new(), manifests: Vec::new(), blobs: Vec::new() };
+        let config = artifact.blob("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
+        let layer = artifact.layer(&tar("signature", artifact_type.as_bytes()));
+        artifact.index = to_bytes(&json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": artifact_type,
+            "config": config, "layers": [layer], "subject": descriptor(INDEX, &self.index),
+        }));
+        artifact
+    }
+
+    /// Writes what [`Self::referrer`] made as an OCI layout, under `tag`.
+    ///
+    /// # Panics
+    /// `folder` cannot be written.
+    pub fn write_referrer_layout(&self, folder: &Path, tag: &str) {
+        self.write_layout_of(MANIFEST, folder, tag);
+    }
+
     /// The digest of the index.
     pub fn digest(&self) -> String {
         digest_of(&self.index)

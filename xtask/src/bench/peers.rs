@@ -94,7 +94,7 @@ fn make(program: PathBuf, folder: PathBuf) -> Peer {
 
 fn just(modules: &Path, folder: PathBuf) -> Result<Peer> {
     let program = modules.join(format!("rust-just-linux-{}/bin/just", npm_architecture()));
-    let name = version(&program, "just", &folder)?;
+    let name = version(&program, "--version", "just", &folder)?;
     let call = move |count: usize| {
         let mut text = String::from("all:");
         for step in 1..=count {
@@ -115,7 +115,7 @@ fn just(modules: &Path, folder: PathBuf) -> Result<Peer> {
 
 fn mise(modules: &Path, folder: PathBuf) -> Result<Peer> {
     let program = modules.join("@jdxcode/mise/bin/mise");
-    let name = version(&program, "mise", &folder.join("mise_cache_dir"))?;
+    let name = version(&program, "--version", "mise", &folder.join("mise_cache_dir"))?;
     let call = move |count: usize| {
         // Each task depends on the one before it: one after the other, as in the other programs.
         let mut text = String::new();
@@ -157,7 +157,7 @@ fn crun(folder: PathBuf) -> Result<Peer> {
     *process.get_mut("terminal").context("crun spec names no terminal")? = json!(false);
     *process.get_mut("args").context("crun spec names no arguments")? = json!(["/true"]);
     files::write(&path, settings.to_string().as_bytes())?;
-    let name = version(&program, "crun", &folder)?;
+    let name = version(&program, "--version", "crun", &folder)?;
     let call = move |count: usize| {
         let mut command = Command::new("sh");
         // As a runner would: one container after the other, each with a name of its own.
@@ -200,10 +200,10 @@ fn npm_architecture() -> &'static str {
 }
 
 /// `name` with the version that `program` says it has.
-fn version(program: &Path, name: &str, folder: &Path) -> Result<String> {
+pub(super) fn version(program: &Path, question: &str, name: &str, folder: &Path) -> Result<String> {
     let mut ask = Command::new(program);
     // mise would make a cache folder for that, and look for a newer version of itself.
-    ask.arg("--version").env("MISE_OFFLINE", "1").env("MISE_CACHE_DIR", folder);
+    ask.arg(question).env("MISE_OFFLINE", "1").env("MISE_CACHE_DIR", folder);
     let said = shell::capture(&mut ask)?;
     let words = said.split_whitespace();
     let number = words.into_iter().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));

@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 
 use super::measure::{self, Cost};
 use super::peers;
-use super::table::{self, Summary, milliseconds};
+use super::table::{self, Summary, mebibytes, milliseconds};
 use crate::binary::{self, Profile};
 use crate::repo::Repo;
-use crate::{files, plugins, shell};
+use crate::{files, plugins};
 
 /// Steps of the short pipelines: one, and as many as a small real one has.
 const FEW: &[usize] = &[1, 10];
@@ -43,7 +43,7 @@ pub(crate) fn run(repo: &Repo, rounds: usize, binary: Option<&Path>) -> Result<(
         Some(path) => std::path::absolute(path)?,
         None => binary::build(repo, Profile::Release)?,
     };
-    let folder = repo.root().join("target/bench");
+    let folder = repo.root().join("target/bench/start");
     std::fs::remove_dir_all(&folder).ok();
     let noop = plugins::guest(repo, "noop");
     let mut contenders = ours(&windlass, &noop, &folder)?;
@@ -153,7 +153,7 @@ fn report(contenders: &[Contender], absent: &[String], rounds: usize) -> String 
         })
         .collect();
     let head = ["what", "steps", "wall ms", "least ms", "× make", "CPU ms", "peak MiB"];
-    let mut text = format!("{}\n\n", machine(rounds));
+    let mut text = format!("{}\n\n", table::machine(rounds));
     text += &table::markdown(&head, &rows);
     text += "\n";
     text += &table::markdown(&["target", "wanted", "measured", "held"], &targets(&sums, &find));
@@ -209,28 +209,4 @@ fn targets<'a>(
         ));
     }
     rows
-}
-
-fn mebibytes(kib: u64) -> String {
-    format!("{:.1}", kib as f64 / 1024.0)
-}
-
-/// Where and when: one line.
-fn machine(rounds: usize) -> String {
-    let text = |program: &str, arguments: &[&str]| {
-        let said = shell::capture(Command::new(program).args(arguments)).unwrap_or_default();
-        said.trim().to_owned()
-    };
-    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    format!(
-        "{}: {} × {}, Linux {}, {}; load {} at the end; medians of {rounds} interleaved rounds.",
-        text("date", &["-u", "+%F"]),
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        model.unwrap_or("unknown CPU"),
-        text("uname", &["-r"]),
-        text("rustc", &["--version"]).split(" (").next().unwrap_or_default(),
-        load.split(' ').next().unwrap_or_default(),
-    )
 }

@@ -1,12 +1,13 @@
 //! From many measurements to a Markdown table, and into a document between two marks.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::measure::Cost;
-use crate::files;
+use crate::{files, shell};
 
 /// What the runs of one contender came to.
 pub(crate) struct Summary {
@@ -38,7 +39,7 @@ impl Summary {
 }
 
 /// The value in the middle; of an even number, the lower of the two.
-fn median(mut values: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut values: Vec<Duration>) -> Duration {
     values.sort_unstable();
     let middle = values.len().saturating_sub(1) / 2;
     values.get(middle).copied().unwrap_or_default()
@@ -48,6 +49,31 @@ fn median(mut values: Vec<Duration>) -> Duration {
 pub(crate) fn milliseconds(time: Duration) -> String {
     let value = time.as_secs_f64() * 1000.0;
     if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+}
+
+/// Mebibytes of `kib`.
+pub(crate) fn mebibytes(kib: u64) -> String {
+    format!("{:.1}", kib as f64 / 1024.0)
+}
+
+/// Where, when and how often: one line.
+pub(crate) fn machine(rounds: usize) -> String {
+    let text = |program: &str, arguments: &[&str]| {
+        let said = shell::capture(Command::new(program).args(arguments)).unwrap_or_default();
+        said.trim().to_owned()
+    };
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{}: {} × {}, Linux {}, {}; load {} at the end; medians of {rounds} interleaved rounds.",
+        text("date", &["-u", "+%F"]),
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        model.unwrap_or("unknown CPU"),
+        text("uname", &["-r"]),
+        text("rustc", &["--version"]).split(" (").next().unwrap_or_default(),
+        load.split(' ').next().unwrap_or_default(),
+    )
 }
 
 /// A Markdown table whose first column is text and whose others are numbers.

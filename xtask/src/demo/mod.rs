@@ -6,21 +6,19 @@
 //! what we read; else both are the one that is part of windlass. All files are in target/demo, and
 //! are gone at the end, like every process.
 
-mod http;
 mod image;
-mod registry;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use self::image::{Image, digest};
-use self::registry::Registry;
+use self::image::Image;
 use crate::binary::{self, Profile};
 use crate::children::Children;
+use crate::oci::digest;
+use crate::registry::Registry;
 use crate::repo::Repo;
 use crate::tools;
 
@@ -45,7 +43,7 @@ pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
     };
     let children = Children::new(repo.root().join("target/demo"))?;
     let folder = children.folder();
-    let windlass = || at_home_in(&windlass, &folder);
+    let windlass = || binary::at_home(&windlass, &folder);
 
     title("Two registries on loopback")?;
     let docker = tools::find("docker-registry");
@@ -64,7 +62,7 @@ pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
 
     title("An image for three platforms in the source")?;
     let image = Image::make();
-    source.push(&image, REPOSITORY, TAG)?;
+    push(&source, &image)?;
     say!("  {REPOSITORY}:{TAG}  {}", digest(&image.index));
     show_platforms(&image.index, "  ")?;
 
@@ -95,24 +93,15 @@ pub(crate) fn run(repo: &Repo, binary: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// A call of windlass that keeps its files below `folder` and sees no credentials of the user.
-fn at_home_in(windlass: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(windlass);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| {
-        let name = name.to_string_lossy();
-        name.starts_with("WINDLASS_") || name.to_lowercase().ends_with("_proxy")
-    }) {
-        command.env_remove(name);
+/// Pushes `image` in the order that leaves nothing half done.
+fn push(registry: &Registry, image: &Image) -> Result<()> {
+    for blob in &image.blobs {
+        registry.push_blob(blob, REPOSITORY)?;
     }
-    for (name, below) in [
-        ("WINDLASS_CACHE_DIR", "cache"),
-        ("WINDLASS_STATE_DIR", "state"),
-        ("WINDLASS_SECRETS_DIR", "secrets"),
-        ("REGISTRY_AUTH_FILE", "no-credentials.json"),
-    ] {
-        command.env(name, folder.join(below));
+    for manifest in &image.manifests {
+        registry.push_manifest(manifest, REPOSITORY, &digest(manifest))?;
     }
-    command
+    registry.push_manifest(&image.index, REPOSITORY, TAG)
 }
 
 fn title(text: &str) -> Result<()> {

@@ -2,6 +2,9 @@
 
 use report::{Fault, Kind, or_list};
 
+/// What `denied.` goes before where a dry run refused.
+const DRY_RUN: &str = "dry-run";
+
 /// A grant, or a policy of the host, refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
@@ -98,7 +101,16 @@ impl Denied {
 
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
-        let area = denied.key.split('.').next().unwrap_or(denied.key);
+        // Told apart, because a plugin that did not expect a dry run is no plugin without a grant.
+        let area = match denied.layer {
+            Layer::DryRun => DRY_RUN,
+            Layer::Grant { .. }
+            | Layer::NeverAsked
+            | Layer::Address { .. }
+            | Layer::OnlyTo { .. }
+            | Layer::Link
+            | Layer::SealedRedirect => denied.key.split('.').next().unwrap_or(denied.key),
+        };
         let mut fault = Self::new(Kind::Denied, denied.message()).code(format!("denied.{area}"));
         match &denied.layer {
             Layer::Grant { granted } if !granted.is_empty() => {

@@ -9,7 +9,8 @@ use std::{
 };
 
 use ::oci::{
-    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, Store,
+    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
+    Whereabouts,
     client::{CaFile, ClientOptions},
 };
 use cap_std::{ambient_authority, fs::Dir};
@@ -51,6 +52,7 @@ struct Inner {
     credentials: Arc<RegistryCredentials>,
     workspace: PathBuf,
     remote: Mutex<Option<Remote>>,
+    whereabouts: Whereabouts,
 }
 
 impl Oci {
@@ -85,19 +87,36 @@ impl Oci {
         let docker = OnceCell::new();
         let credentials =
             Arc::new(RegistryCredentials { registries: parsed, docker_configs, secrets, docker });
-        let remote = Mutex::new(None);
-        Ok(Self(Arc::new(Inner { client, insecure, tls, credentials, workspace, remote })))
+        let (remote, whereabouts) = (Mutex::new(None), Whereabouts::default());
+        Ok(Self(Arc::new(Inner {
+            client,
+            insecure,
+            tls,
+            credentials,
+            workspace,
+            remote,
+            whereabouts,
+        })))
     }
 
-    /// The store at `place`; `id` is the same, as the grant knows it.
+    /// Which blobs are where, as far as the run has seen.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        self.0.whereabouts.clone()
+    }
+
+    /// The store at `place`, whose requests `tally` counts; `id` is the same, as the grant knows it.
     pub(super) async fn store(
         &self,
         place: &Place,
         id: &RepositoryId,
         access: AccessFlags,
+        tally: &Arc<RequestTally>,
     ) -> Result<Arc<dyn Store>, Fault> {
         match (place, id) {
-            (Place::Registry(reference), _) => Ok(Arc::new(self.remote()?.repository(reference)?)),
+            (Place::Registry(reference), _) => {
+                let repository = self.remote()?.repository(reference)?;
+                Ok(Arc::new(repository.counted_by(Arc::clone(tally))))
+            }
             (Place::Layout(_), RepositoryId::Layout { path }) => {
                 let (root, path) = (self.0.workspace.clone(), path.clone());
                 let path = crate::blocking(move || confined(&root, &path)).await?;

@@ -1,28 +1,62 @@
-//! A copy between two repositories that a step has opened.
+//! Copies between repositories that a step has opened: one, or several at the same time.
+//!
+//! What a copy is told is checked here, word by word, and handed to `oci::copy`, which moves the
+//! bytes. What is known of blobs in registries belongs to the run, since copies of other steps may
+//! have brought a blob; whether *this* step may use it is its grant's business: without `pull` of a
+//! repository nothing is mounted from there, however its digest became known.
 
-use std::sync::{Mutex, PoisonError};
+mod bar;
+mod batch;
 
-use ::oci::{CopyEvent, CopyObserver, CopyOptions, Platform, Pushed, Selector};
+use std::sync::Arc;
+
+use ::oci::{
+    CopyOptions, IndexChoice, MayMount, MediaType, MountSource, Platform, Referrers, Selector,
+};
 use report::Fault;
 
 use super::{
     Descriptor, GrantedOci, Repository, invalid,
-    repository::{Right, parse_selector, parse_tag},
+    repository::{Right, parse_digest, parse_selector, parse_tag},
 };
-use crate::voice::{Unit, Voice};
+use crate::grant::{RepositoryId, Want};
+use bar::Bar;
+pub use batch::PlannedCopy;
 
-/// What is shown of a digest in a title; the ledger has all of it.
-const SHOWN_HEX: usize = 12;
+/// What stands for the platform of this machine.
+const SYSTEM: &str = "system";
 
 /// What `windlass:oci/oci.copy-request` was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyRequest {
     /// Also write it under these tags; none: under its digest alone.
     pub tags: Vec<String>,
-    /// Keep only these platforms (`os/architecture[/variant]`) of an index; none: all.
+    /// Keep only these platforms (`os/architecture[/variant]`, or `system`) of an index; none: all.
     pub platforms: Option<Vec<String>>,
+    /// Keep the index as it is although not all of its platforms are copied.
+    pub is_sparse: bool,
     /// Overwrite a tag that points elsewhere.
     pub force: bool,
+    /// The digest that the source must have.
+    pub expect: Option<String>,
+    /// What refers to the image comes along.
+    pub referrers: ReferrerChoice,
+    /// Look for referrers also where the image itself is unchanged.
+    pub recheck_referrers: bool,
+    /// Copy layers too that are not to be distributed.
+    pub foreign_layers: bool,
+}
+
+/// Which referrers come along.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReferrerChoice {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those of these artifact types.
+    Only(Vec<String>),
 }
 
 /// What a copy did.
@@ -32,7 +66,7 @@ pub struct Copied {
     pub descriptor: Descriptor,
     /// Whether anything was written or a tag moved.
     pub changed: bool,
-    /// `os/architecture[/variant]`; one for a single image.
+    /// `os/architecture[/variant]`; empty where nothing had to be read.
     pub platforms: Vec<String>,
     /// Blobs and manifests sent.
     pub sent: u64,
@@ -40,8 +74,41 @@ pub struct Copied {
     pub sent_bytes: u64,
     /// Blobs mounted from another repository of the target's registry.
     pub mounted: u64,
+    /// Their bytes.
+    pub mounted_bytes: u64,
     /// Blobs and manifests that were there already.
     pub skipped: u64,
+    /// Their bytes, as far as they were looked at.
+    pub skipped_bytes: u64,
+    /// Referrers that came along, sent or there already.
+    pub referrers: u64,
+}
+
+/// What a copy would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// What would stand in the target.
+    pub descriptor: Descriptor,
+    /// Whether anything would be written or a tag moved.
+    pub changed: bool,
+    /// `os/architecture[/variant]`.
+    pub platforms: Vec<String>,
+    /// Blobs and manifests that would be sent.
+    pub send: u64,
+    /// Their bytes.
+    pub send_bytes: u64,
+    /// Blobs that could be mounted.
+    pub mount: u64,
+    /// Their bytes.
+    pub mount_bytes: u64,
+    /// Blobs and manifests that are there already.
+    pub skip: u64,
+    /// Their bytes.
+    pub skip_bytes: u64,
+    /// Referrers that would come along.
+    pub referrers: u64,
+    /// The tags that would be written, and the digests that they point at today.
+    pub moves: Vec<(String, Option<String>)>,
 }
 
 impl GrantedOci {
@@ -50,7 +117,7 @@ impl GrantedOci {
     /// `source` must have been opened with `pull`, `target` with `pull` and `push`.
     ///
     /// # Errors
-    /// `denied.oci` (also in a dry run), `invalid.oci`, `oci.not-found`, `oci.conflict`,
+    /// `denied.oci`, `denied.dry-run`, `invalid.oci`, `oci.not-found`, `oci.conflict`,
     /// `oci.mismatch`, `oci.unauthorized`, `oci.transient`, …
     pub async fn copy(
         &self,
@@ -63,7 +130,31 @@ impl GrantedOci {
         used.target = format!("{} to {}", source.begin("", selector).target, used.target);
         let copied = Box::pin(self.copy_checked(source, selector, target, request)).await;
         self.call.voice.end(used, copied, |copied| {
-            (format!("{} {}", word(copied), copied.descriptor.digest), Some(copied.sent_bytes))
+            (
+                format!("{} {}", word(copied.changed), copied.descriptor.digest),
+                Some(copied.sent_bytes),
+            )
+        })
+    }
+
+    /// What [`Self::copy`] would do, by reading alone; allowed in a dry run.
+    ///
+    /// `source` must have been opened with `pull`, `target` with `pull`.
+    ///
+    /// # Errors
+    /// As [`Self::copy`], but a tag that points elsewhere is none.
+    pub async fn forecast(
+        &self,
+        source: &Repository,
+        selector: &str,
+        target: &Repository,
+        request: &CopyRequest,
+    ) -> Result<Forecast, Fault> {
+        let mut used = target.begin("forecast", &request.tags.join(","));
+        used.target = format!("{} to {}", source.begin("", selector).target, used.target);
+        let forecast = Box::pin(self.forecast_checked(source, selector, target, request)).await;
+        self.call.voice.end(used, forecast, |forecast| {
+            (format!("{} {}", word(forecast.changed), forecast.descriptor.digest), None)
         })
     }
 
@@ -78,114 +169,112 @@ impl GrantedOci {
         target.may(Right::Pull)?;
         target.may(Right::Push)?;
         let selector = parse_selector(selector)?;
-        let options = CopyOptions {
-            tags: request.tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?,
-            platforms: parse_platforms(request.platforms.as_deref().unwrap_or_default())?,
-            force: request.force,
-            ..CopyOptions::default()
-        };
+        let options = self.options(target, request)?;
         let bar = Bar::new(self, source, &selector, target);
-        let copied = ::oci::copy(source.store(), &selector, target.store(), &options, &bar).await?;
-        let platforms = match copied.platforms.is_empty() {
-            // Nothing had to be read to see that all is there; the caller wants to know all the same.
-            true => {
-                let selector = Selector::Digest(copied.descriptor.digest);
-                ::oci::platforms(target.store(), &selector).await?
-            }
-            false => copied.platforms,
-        };
+        let copied = ::oci::copy(&*source.store, &selector, &*target.store, &options, &bar).await?;
         Ok(Copied {
             descriptor: Descriptor::from(&copied.descriptor),
             changed: copied.changed,
-            platforms: platforms.iter().map(ToString::to_string).collect(),
+            platforms: copied.platforms.iter().map(ToString::to_string).collect(),
             sent: copied.sent,
             sent_bytes: copied.sent_bytes,
             mounted: copied.mounted,
+            mounted_bytes: copied.mounted_bytes,
             skipped: copied.skipped,
+            skipped_bytes: copied.skipped_bytes,
+            referrers: copied.referrers,
         })
     }
-}
 
-/// The progress of a copy: a bar that begins when something has to be moved.
-struct Bar {
-    voice: Voice,
-    title: String,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The progress, once there is something to show.
-    id: Option<u64>,
-    /// The bytes of all blobs that will be looked at.
-    total: Option<u64>,
-    /// Bytes of blobs that were there before the first byte moved.
-    there: u64,
-}
-
-impl Bar {
-    fn new(
-        oci: &GrantedOci,
+    async fn forecast_checked(
+        &self,
         source: &Repository,
-        selector: &Selector,
+        selector: &str,
         target: &Repository,
-    ) -> Self {
-        let from = source.name();
-        let title = match selector {
-            Selector::Tag(tag) => format!("copy {from}:{tag} to {}", target.name()),
-            Selector::Digest(digest) => {
-                let hex: String = digest.hex().chars().take(SHOWN_HEX).collect();
-                format!("copy {from}@{}:{hex} to {}", digest.algorithm(), target.name())
-            }
-        };
-        Self { voice: oci.call.voice.clone(), title, state: Mutex::default() }
+        request: &CopyRequest,
+    ) -> Result<Forecast, Fault> {
+        source.may(Right::Pull)?;
+        target.may(Right::Pull)?;
+        let selector: Selector = parse_selector(selector)?;
+        let options = self.options(target, request)?;
+        let found = ::oci::forecast(&*source.store, &selector, &*target.store, &options).await?;
+        let moves = found.moves.iter();
+        Ok(Forecast {
+            descriptor: Descriptor::from(&found.descriptor),
+            changed: found.changed,
+            platforms: found.platforms.iter().map(ToString::to_string).collect(),
+            send: found.send,
+            send_bytes: found.send_bytes,
+            mount: found.mount,
+            mount_bytes: found.mount_bytes,
+            skip: found.skip,
+            skip_bytes: found.skip_bytes,
+            referrers: found.referrers,
+            moves: moves
+                .map(|moved| (moved.tag.to_string(), moved.from.map(|from| from.to_string())))
+                .collect(),
+        })
     }
-}
 
-impl CopyObserver for Bar {
-    fn observe(&self, event: CopyEvent<'_>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            CopyEvent::Planned { bytes, .. } => {
-                state.total = Some(state.total.unwrap_or_default() + bytes);
-            }
-            CopyEvent::Bytes(bytes) => {
-                let State { id, total, there } = *state;
-                let id = id.unwrap_or_else(|| {
-                    let id = self.voice.progress_start(&self.title, total, Unit::Bytes);
-                    self.voice.progress_advance(id, there);
-                    id
-                });
-                state.id = Some(id);
-                self.voice.progress_advance(id, bytes);
-            }
-            // Not moved, and done all the same.
-            CopyEvent::Blob { blob, pushed: Pushed::Mounted | Pushed::Present } => match state.id {
-                Some(id) => self.voice.progress_advance(id, blob.size),
-                None => state.there += blob.size,
+    /// What `request` says, understood; the rest is the run's and the grant's.
+    fn options(&self, target: &Repository, request: &CopyRequest) -> Result<CopyOptions, Fault> {
+        Ok(CopyOptions {
+            tags: request.tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?,
+            platforms: parse_platforms(request.platforms.as_deref().unwrap_or_default())?,
+            index: match request.is_sparse {
+                true => IndexChoice::Sparse,
+                false => IndexChoice::New,
             },
-            // Of a blob that was sent the bytes were counted; of manifests there is nothing to count.
-            CopyEvent::Blob { pushed: Pushed::Sent, .. } | CopyEvent::Manifest { .. } | _ => {}
-        }
+            force: request.force,
+            expect: request.expect.as_deref().map(parse_digest).transpose()?,
+            referrers: match &request.referrers {
+                ReferrerChoice::None => Referrers::None,
+                ReferrerChoice::All => Referrers::All,
+                ReferrerChoice::Only(types) => {
+                    Referrers::Only(types.iter().map(|kind| MediaType::new(kind)).collect())
+                }
+            },
+            recheck_referrers: request.recheck_referrers,
+            foreign_layers: request.foreign_layers,
+            whereabouts: self.oci.whereabouts(),
+            may_mount: self.may_mount(target),
+            ..CopyOptions::default()
+        })
+    }
+
+    /// Whether the step may pull from another repository of the target's registry.
+    fn may_mount(&self, target: &Repository) -> Option<MayMount> {
+        let own = target.store.mount_source()?;
+        let RepositoryId::Registry { host, .. } = target.id.clone() else {
+            return None;
+        };
+        let grant = Arc::clone(&self.call.grant);
+        Some(Arc::new(move |source: &MountSource| {
+            let name = source.repository.to_string();
+            let id = RepositoryId::Registry { host: host.clone(), name };
+            source.registry == own.registry && grant.allows(&Want::Pull(&id)).is_ok()
+        }))
     }
 }
 
-impl Drop for Bar {
-    fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = state.id {
-            self.voice.progress_end(id);
-        }
-    }
-}
-
-fn word(copied: &Copied) -> &'static str {
-    if copied.changed { "changed" } else { "unchanged" }
+fn word(changed: bool) -> &'static str {
+    if changed { "changed" } else { "unchanged" }
 }
 
 fn parse_platforms(texts: &[String]) -> Result<Vec<Platform>, Fault> {
     let parse = |text: &String| {
-        text.parse().map_err(|error: ::oci::PlatformError| invalid(error.to_string()))
+        let system = (text == SYSTEM).then(system_platform);
+        system.as_ref().unwrap_or(text).parse().map_err(|error: ::oci::PlatformError| {
+            invalid(error.to_string())
+                .help("write it as `linux/amd64`; `system` is that of this machine")
+        })
     };
     texts.iter().map(parse).collect()
+}
+
+/// The platform of images that this machine runs: those for Linux, as on macOS in a virtual machine,
+/// but on Windows its own.
+fn system_platform() -> String {
+    let os = if cfg!(windows) { "windows" } else { "linux" };
+    format!("{os}/{}", std::env::consts::ARCH)
 }

@@ -17,6 +17,8 @@ mod repository;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use report::{Fault, Kind, Side};
 
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
 };
 
 pub use backend::{Oci, OciOptions};
-pub use copy::{Copied, CopyRequest};
+pub use copy::{Copied, CopyRequest, Forecast, PlannedCopy, ReferrerChoice};
 pub use credential::{RegistrySettings, TextOrSecret};
 pub use repository::{Blob, Descriptor, ManifestBytes, Repository};
 
@@ -93,8 +95,9 @@ impl GrantedOci {
                 self.call.check(&want, Effect::Look)?;
             }
         }
-        let store = self.oci.store(&place, &id, access).await?;
-        Ok(Repository::new(self.call.clone(), store, id, place, access))
+        let tally = Arc::default();
+        let store = self.oci.store(&place, &id, access, &tally).await?;
+        Ok(Repository { call: self.call.clone(), store, tally, id, place, access })
     }
 }
 

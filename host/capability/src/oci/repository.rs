@@ -1,8 +1,8 @@
 //! One repository that a step has opened.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use ::oci::{Digest, Manifest, MediaType, Selector, Store, Tag};
+use ::oci::{Digest, Manifest, MediaType, RequestTally, Selector, Store, Tag};
 use bytes::Bytes;
 use report::{Fault, Kind, Side, plural};
 
@@ -57,11 +57,12 @@ pub struct ManifestBytes {
 /// One repository of a registry, or one layout directory, opened for what a step is granted.
 #[derive(Clone)]
 pub struct Repository {
-    call: Call,
-    store: Arc<dyn Store>,
-    id: RepositoryId,
-    place: ::oci::Place,
-    access: AccessFlags,
+    pub(super) call: Call,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) tally: Arc<RequestTally>,
+    pub(super) id: RepositoryId,
+    pub(super) place: ::oci::Place,
+    pub(super) access: AccessFlags,
 }
 
 /// A blob that nothing is read of yet.
@@ -73,16 +74,6 @@ pub struct Blob {
 }
 
 impl Repository {
-    pub(super) fn new(
-        call: Call,
-        store: Arc<dyn Store>,
-        id: RepositoryId,
-        place: ::oci::Place,
-        access: AccessFlags,
-    ) -> Self {
-        Self { call, store, id, place, access }
-    }
-
     /// The place without tag and digest: `HOST[:PORT]/REPOSITORY`.
     pub fn name(&self) -> String {
         self.place.name()
@@ -91,6 +82,11 @@ impl Repository {
     /// The digest or tag of the reference that was opened; `latest` where it had none.
     pub fn selector(&self) -> String {
         self.place.selector().to_string()
+    }
+
+    /// How many requests were made through it, and through its copies, by HTTP method.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.tally.counts()
     }
 
     /// What `selector` (a tag or a digest) points at; none where there is nothing.
@@ -237,10 +233,6 @@ impl Repository {
         self.call.check(&want, effect)
     }
 
-    pub(super) fn store(&self) -> &dyn Store {
-        &*self.store
-    }
-
     pub(super) fn begin(&self, action: &str, selector: &str) -> Use {
         let target = match selector {
             "" => self.id.to_string(),
@@ -367,7 +359,7 @@ pub(super) fn parse_tag(text: &str) -> Result<Tag, Fault> {
     text.parse().map_err(|error: ::oci::ReferenceError| invalid(error.to_string()))
 }
 
-fn parse_digest(text: &str) -> Result<Digest, Fault> {
+pub(super) fn parse_digest(text: &str) -> Result<Digest, Fault> {
     text.parse().map_err(|error: ::oci::DigestError| invalid(error.to_string()))
 }
 

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod check;
+mod live;
 mod load;
 mod plan;
 mod plugin;

@@ -3,7 +3,7 @@
 use report::plural;
 use serde_json::Value;
 
-use super::{Failure, load, print_json, print_line};
+use super::{Failure, live, load, print_json, print_line};
 use crate::args::{Format, Plan};
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -14,6 +14,9 @@ const SHORT_DIGEST: usize = "sha256:".len() + 12;
 pub(super) async fn plan(arguments: Plan, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(&arguments.given.file, settings).await?;
     let plan = loaded.plan(&arguments.given, settings)?;
+    if arguments.live {
+        return live::live(&arguments, loaded, plan, settings).await;
+    }
     match arguments.format {
         Format::Json => print_json(&plan)?,
         Format::Human => {

@@ -17,17 +17,19 @@ pub struct CopyOptions {
     pub platforms: Vec<Platform>,
     /// What becomes of an index when only some platforms are kept.
     pub index: IndexChoice,
-    /// Move tags that point elsewhere.
+    /// Move tags that point elsewhere; otherwise they are a conflict.
     pub force: bool,
     /// How many blobs are moved at the same time, by all copies that share `whereabouts`; at least
     /// one.
     pub parallel: usize,
-    /// The digest that the source must have.
+    /// The digest that the source must have, before platforms are chosen; else nothing is written.
     pub expect: Option<Digest>,
     /// Which signatures, SBOMs and attestations come along.
     pub referrers: Referrers,
-    /// Also copy layers that the image says must not be distributed; otherwise they stay where
-    /// their URLs point.
+    /// Look for referrers also where the image itself is unchanged: it costs two requests or more.
+    pub recheck_referrers: bool,
+    /// Also copy layers that the image says must not be distributed, if the source has them: their
+    /// URLs are never followed. Otherwise they stay where these point.
     pub foreign_layers: bool,
     /// What is known of blobs in registries; shared by the copies of a run.
     pub whereabouts: Whereabouts,
@@ -45,10 +47,14 @@ pub enum IndexChoice {
     #[default]
     New,
     /// The index as it is, with its digest; the other platforms are not copied (a sparse index).
+    /// Registries may refuse one (docker-registry does). That it is there says nothing of what it
+    /// lists, so each wanted platform costs a request even if nothing changed; and who copies the
+    /// whole image later to the same tag must delete the tag first, for its digest is the same.
     Sparse,
 }
 
-/// Which referrers come along.
+/// Which referrers come along: signatures, SBOMs, attestations, and what speaks about them. Tags of
+/// cosign (`sha256-HEX.sig`) move without `force`, since a list of signatures grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Referrers {
     /// None; nobody is asked for them.
@@ -56,7 +62,9 @@ pub enum Referrers {
     None,
     /// All.
     All,
-    /// Those of these artifact types.
+    /// Those of these artifact types. Signatures, attestations and SBOMs under cosign's tags are of
+    /// the types that cosign gives them as referrers,
+    /// `application/vnd.dev.cosign.artifact.{sig,att,sbom}.v1+json`, or of those of their layers.
     Only(Vec<MediaType>),
 }
 
@@ -132,6 +140,7 @@ impl Default for CopyOptions {
             parallel: USUAL_PARALLEL,
             expect: None,
             referrers: Referrers::default(),
+            recheck_referrers: true,
             foreign_layers: false,
             whereabouts: Whereabouts::default(),
             may_mount: None,

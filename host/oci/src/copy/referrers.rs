@@ -11,10 +11,13 @@
 //!
 //! - A new image: its manifest and each one below it is a subject; the target is not asked, for
 //!   what speaks about content that was not there is not there either.
-//! - An unchanged image: of the source the referrers of the root alone and the tags (2 requests); of
+//! - An unchanged tag, if [`crate::CopyOptions::recheck_referrers`] says so: of the source the
+//!   referrers of the root alone and the tags (2 requests); of
 //!   the target nothing if there are none, else its list (1). Only if something is missing there,
 //!   everything is looked at. So what is attached later to one platform of an index comes along when
-//!   the index or something about it changes.
+//!   the index or something about it changes. A tag can stand for the rest because it is written
+//!   last: if something fails, the next copy looks at everything.
+//! - An image that is there, but not under the tag: everything is looked at, on both sides.
 //!
 //! Never: a referrer before its subject, or two at once to the same subject: where the list is a tag,
 //! one of them would be lost.
@@ -91,6 +94,13 @@ pub(super) struct Levels {
     pub(super) there: Vec<Found>,
 }
 
+impl Levels {
+    /// Whether nothing is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        self.missing.iter().all(Vec::is_empty)
+    }
+}
+
 /// The tags of the source that could be cosign's, if they could be listed.
 struct TagList(Option<BTreeSet<String>>);
 
@@ -140,17 +150,22 @@ impl Job<'_> {
             return Ok(Levels::default());
         }
         let source = &plan.source;
-        // A sparse index may have been there, so no conclusion is drawn for it.
+        let is_unchanged = plan.is_there && plan.target.pending(source.digest()).next().is_none();
+        if is_unchanged && !self.options.recheck_referrers {
+            return Ok(Levels::default());
+        }
+        // A sparse index may have been there before.
         let is_fresh = !plan.is_there && source.kept.is_none();
-        if plan.is_there {
-            let roots = match (source.is_new, root) {
-                (true, Some(root)) => root.manifests().iter().map(|entry| entry.digest).collect(),
+        // A tag is written when all that was found is there: only what is new is looked for.
+        if plan.is_there && plan.target.has(&source.digest()) {
+            let roots = match (source.is_new, &source.manifest) {
+                (true, Some(index)) => index.manifests().iter().map(|e| e.digest).collect(),
                 (_, _) => vec![source.digest()],
             };
             let tags = self.list_tags(roots.len()).await?;
             let first = self.next_level(&roots, &tags).await?;
             let levels = self.split(vec![first], false).await?;
-            if levels.missing.iter().all(Vec::is_empty) {
+            if levels.is_complete() {
                 return Ok(levels);
             }
         }
@@ -353,7 +368,8 @@ impl Job<'_> {
     }
 
     /// Brings what is missing; how many are in the target then.
-    pub(super) async fn bring_referrers(&self, levels: Levels) -> Result<u64, Error> {
+    pub(super) async fn bring_referrers(&self, found: Result<Levels, Error>) -> Result<u64, Error> {
+        let levels = found?;
         let mut count = levels.there.len() as u64;
         for found in &levels.there {
             self.skipped_manifest(&found.descriptor);

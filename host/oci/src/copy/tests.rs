@@ -1,5 +1,11 @@
 //! Copies between stores, and what they cost in requests.
 
+mod content;
+mod failures;
+mod forecast;
+mod referrers;
+mod sharing;
+
 use std::sync::Mutex;
 
 use bytes::Bytes;

@@ -4,7 +4,8 @@
 //! `.windlass/`, beside the specified files and on the same file system; what a killed process left
 //! there is swept up by a later one.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -15,7 +16,8 @@ use tempfile::NamedTempFile;
 
 use super::index_file::IndexFile;
 use crate::{
-    Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType, Mismatch, Selector, Tag,
+    Algorithm, Content, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType, Mismatch,
+    Selector, Tag,
 };
 
 /// What says that a directory is a layout (image-spec, "oci-layout file").
@@ -33,6 +35,10 @@ const STALE: Duration = Duration::from_secs(3600);
 
 /// A larger `index.json` is none: at 300 bytes an entry it would list more than 200,000 images.
 const LARGEST_INDEX: u64 = 64 * 1024 * 1024;
+
+/// How old a blob may look that pushes ask for: less than any sensible age of garbage, more than
+/// would write down every pull.
+const REFRESHED: Duration = Duration::from_secs(600);
 
 /// The files of one layout.
 pub(super) struct Disk {
@@ -72,8 +78,6 @@ impl Disk {
     fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.path.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
     }
-
-    // Reading.
 
     pub(super) fn read_index(&self) -> Result<IndexFile, Error> {
         let path = self.path.join("index.json");
@@ -161,11 +165,61 @@ impl Disk {
     }
 
     pub(super) fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, Error> {
+        Ok(self.blob_facts(digest)?.map(|facts| facts.len()))
+    }
+
+    pub(super) fn blob_facts(&self, digest: &Digest) -> Result<Option<Metadata>, Error> {
         match fs_err::metadata(self.blob_path(digest)) {
-            Ok(facts) if facts.is_file() => Ok(Some(facts.len())),
-            Ok(_) => Ok(None),
+            Ok(facts) => Ok(facts.is_file().then_some(facts)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(self.io("looking for a blob")(error)),
+        }
+    }
+
+    /// All blobs, manifests among them. Files with other names than digests are not ours.
+    pub(super) fn blobs(&self) -> Result<BTreeMap<Digest, Metadata>, Error> {
+        let failed = self.io("listing blobs");
+        let mut blobs = BTreeMap::new();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let folder = self.path.join("blobs").join(algorithm.as_str());
+            let files = match fs_err::read_dir(folder) {
+                Ok(files) => files,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            for file in files {
+                let file = file.map_err(&failed)?;
+                let name = file.file_name();
+                let digest =
+                    name.to_str().and_then(|hex| format!("{algorithm}:{hex}").parse().ok());
+                match (digest, file.metadata()) {
+                    (Some(digest), Ok(facts)) if facts.is_file() => {
+                        blobs.insert(digest, facts);
+                    }
+                    (_, Err(error)) if !is_absent(&error) => return Err(failed(error)),
+                    (Some(_) | None, _) => {}
+                }
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// The size of a blob that somebody is about to refer to: it is young again, and no garbage for
+    /// a while.
+    pub(super) fn wanted_size(&self, digest: &Digest) -> Result<Option<u64>, Error> {
+        let Some(facts) = self.blob_facts(digest)? else { return Ok(None) };
+        if !super::garbage::is_old(&facts, REFRESHED) {
+            return Ok(Some(facts.len()));
+        }
+        self.refresh(digest, &facts);
+        // Once more: until now it may have been garbage.
+        self.blob_size(digest)
+    }
+
+    pub(super) fn refresh(&self, digest: &Digest, facts: &Metadata) {
+        // To set what is set changes nothing but the time of the last change.
+        if let Err(error) = fs_err::set_permissions(self.blob_path(digest), facts.permissions()) {
+            tracing::debug!(%error, "a blob that is asked for keeps its age");
         }
     }
 
@@ -176,8 +230,6 @@ impl Disk {
             Err(error) => Err(self.io("opening a blob")(error)),
         }
     }
-
-    // Writing.
 
     /// A file that has no name yet. It is locked while it lives, so that nobody sweeps it up.
     pub(super) fn partial(&self) -> Result<NamedTempFile, Error> {
@@ -226,7 +278,7 @@ impl Disk {
     }
 
     /// Makes the directory a layout, once, and sweeps up.
-    fn prepare(&self) -> Result<(), Error> {
+    pub(super) fn prepare(&self) -> Result<(), Error> {
         if self.prepared.get().is_some() {
             return Ok(());
         }
@@ -288,7 +340,7 @@ impl Disk {
     }
 
     /// Held while `index.json` changes; released when it is dropped.
-    fn lock(&self) -> Result<File, Error> {
+    pub(super) fn lock(&self) -> Result<File, Error> {
         let path = self.path.join(WORK).join("lock");
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(self.io("locking"))?;
@@ -307,19 +359,31 @@ impl Disk {
         let result = change(&mut index)?;
         let after = index.to_bytes();
         if after != before {
-            self.write(&self.path.join("index.json"), &after)?;
+            self.write_index(&index)?;
         }
         Ok(result)
     }
 
-    pub(super) fn put_manifest(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+    pub(super) fn write_index(&self, index: &IndexFile) -> Result<(), Error> {
+        self.write(&self.path.join("index.json"), &index.to_bytes())
+    }
+
+    /// `is_whole`: what the manifest refers to must be there when it is.
+    pub(super) fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        tags: &[Tag],
+        is_whole: bool,
+    ) -> Result<(), Error> {
         self.prepare()?;
         let digest = manifest.digest();
-        let size = manifest.bytes().len() as u64;
-        if self.blob_size(&digest)? != Some(size) {
-            self.write(&self.blob_path(&digest), manifest.bytes())?;
-        }
+        self.put_bytes(manifest)?;
         self.change_index(|index| {
+            // Garbage is collected under the same lock: what is here now stays.
+            self.put_bytes(manifest)?;
+            if is_whole {
+                self.check_blobs(manifest)?;
+            }
             // What a tag that moves leaves behind stays known, if nothing else leads to it.
             let moved: Vec<Descriptor> =
                 tags.iter().filter_map(|tag| index.tagged(tag).cloned()).collect();
@@ -334,6 +398,26 @@ impl Disk {
             });
             Ok(())
         })
+    }
+
+    fn put_bytes(&self, manifest: &Manifest) -> Result<(), Error> {
+        let digest = manifest.digest();
+        if self.wanted_size(&digest)? == Some(manifest.bytes().len() as u64) {
+            return Ok(());
+        }
+        self.write(&self.blob_path(&digest), manifest.bytes())
+    }
+
+    fn check_blobs(&self, manifest: &Manifest) -> Result<(), Error> {
+        let Content::Image(_) = manifest.content() else { return Ok(()) };
+        let own = manifest.blobs().into_iter().filter(|blob| !blob.media_type.is_foreign_layer());
+        for blob in own {
+            if self.blob_size(&blob.digest)?.is_none() {
+                let why = format!("its blob {} is gone", blob.digest);
+                return Err(Error::invalid(format!("manifest {}", manifest.digest()), why));
+            }
+        }
+        Ok(())
     }
 
     /// Lists a manifest without a tag, if it would be lost otherwise.
@@ -402,7 +486,7 @@ impl Disk {
         }
     }
 
-    fn remove_blob(&self, digest: &Digest) -> Result<bool, Error> {
+    pub(super) fn remove_blob(&self, digest: &Digest) -> Result<bool, Error> {
         match fs_err::remove_file(self.blob_path(digest)) {
             Ok(()) => Ok(true),
             Err(error) if is_absent(&error) => Ok(false),

@@ -62,6 +62,13 @@ impl IndexFile {
             .filter_map(|entry| Some((entry.descriptor.clone()?, entry.tag().map(str::to_owned))))
     }
 
+    /// Each entry, and whether it has a tag.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Descriptor, bool)> {
+        self.entries.iter().filter_map(|entry| {
+            entry.descriptor.as_ref().map(|descriptor| (descriptor, entry.tag().is_some()))
+        })
+    }
+
     pub(crate) fn tags(&self) -> Vec<String> {
         self.entries.iter().filter_map(|entry| entry.tag().map(str::to_owned)).collect()
     }
@@ -112,11 +119,12 @@ impl IndexFile {
         }
     }
 
-    /// Takes off entries without a tag for which `is_held` says that something else leads to them.
-    pub(crate) fn drop_bare(&mut self, is_held: impl Fn(&Descriptor) -> bool) {
-        self.entries.retain(|entry| {
-            entry.tag().is_some() || !entry.descriptor.as_ref().is_some_and(&is_held)
-        });
+    /// Takes off entries without a tag that `goes` says need not be listed; whether there were any.
+    pub(crate) fn drop_bare(&mut self, goes: impl Fn(&Descriptor) -> bool) -> bool {
+        let before = self.entries.len();
+        self.entries
+            .retain(|entry| entry.tag().is_some() || !entry.descriptor.as_ref().is_some_and(&goes));
+        self.entries.len() != before
     }
 
     /// Takes a tag off; what it pointed at.

@@ -107,6 +107,10 @@ impl LayoutRegistry {
         }
     }
 
+    pub(super) fn root(&self) -> &Arc<Root> {
+        &self.root
+    }
+
     fn layout(&self, name: &RepositoryName) -> Arc<Layout> {
         let mut at_hand = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(layout) = at_hand.get(name) {

@@ -25,6 +25,9 @@ const USUAL_LIFE: Duration = Duration::from_secs(60);
 /// A token is renewed this long before it ends, so that it does not end on its way.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// A short life is used all the same: the margin is no more than this part of it, a quarter.
+const MARGIN_PART: u32 = 4;
+
 /// Tokens are long where they list many rights; no more is read.
 const LARGEST_TOKEN_ANSWER: usize = 1024 * 1024;
 
@@ -207,9 +210,8 @@ impl RemoteRepository {
             error(Problem::Protocol("the token service's answer holds no token".to_owned()))
         })?);
         let life = answer.expires_in.map_or(USUAL_LIFE, Duration::from_secs);
-        // A token that lives shorter than the margin is used once.
-        let until = asked_at + life.saturating_sub(MARGIN);
-        Ok(Token { header: header("Bearer ", text.as_bytes())?, until: Some(until) })
+        let until = asked_at.checked_add(life - MARGIN.min(life / MARGIN_PART));
+        Ok(Token { header: header("Bearer ", text.as_bytes())?, until })
     }
 }
 

@@ -38,6 +38,11 @@ pub enum Problem {
         /// When it wants to be asked again.
         retry_after: Option<Duration>,
     },
+    /// Not even asked: the host wants to be left alone for longer than is waited.
+    Busy {
+        /// For how long still.
+        wait: Duration,
+    },
     /// No connection, or none that lasted.
     Transport(reqwest::Error),
     /// An answer that breaks the specification.
@@ -58,7 +63,7 @@ impl RemoteError {
             }
             Problem::Transport(error) if is_certificate_error(error) => Kind::Failed,
             Problem::Transport(error) if error.is_builder() => Kind::Internal,
-            Problem::Transport(_) => Kind::Transient,
+            Problem::Transport(_) | Problem::Busy { .. } => Kind::Transient,
             Problem::Protocol(_) => Kind::Failed,
             Problem::NoManifest { .. } => Kind::Invalid,
         }
@@ -68,7 +73,10 @@ impl RemoteError {
     pub fn status(&self) -> Option<http::StatusCode> {
         match &self.problem {
             Problem::Status { status, .. } => Some(*status),
-            Problem::Transport(_) | Problem::Protocol(_) | Problem::NoManifest { .. } => None,
+            Problem::Busy { .. }
+            | Problem::Transport(_)
+            | Problem::Protocol(_)
+            | Problem::NoManifest { .. } => None,
         }
     }
 
@@ -76,7 +84,10 @@ impl RemoteError {
     pub fn code(&self) -> Option<&str> {
         match &self.problem {
             Problem::Status { code, .. } => code.as_deref(),
-            Problem::Transport(_) | Problem::Protocol(_) | Problem::NoManifest { .. } => None,
+            Problem::Busy { .. }
+            | Problem::Transport(_)
+            | Problem::Protocol(_)
+            | Problem::NoManifest { .. } => None,
         }
     }
 
@@ -86,6 +97,12 @@ impl RemoteError {
             (Problem::Status { .. }, Kind::Unauthorized) => Some(format!(
                 "give the registry a credential in {table}, or check that yours may do this"
             )),
+            (
+                Problem::Busy { .. } | Problem::Status { retry_after: Some(_), .. },
+                Kind::Transient,
+            ) => {
+                Some(format!("wait, or give the host a credential with a higher limit in {table}"))
+            }
             (Problem::Transport(error), _) if is_certificate_error(error) => {
                 Some(format!("name the registry's CA with `ca = \"FILE.pem\"` in {table}"))
             }
@@ -208,6 +225,9 @@ impl fmt::Display for RemoteError {
                 }
                 message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))
             }
+            Problem::Busy { wait } => {
+                write!(f, "not asked, the host wants no requests for {} s", wait.as_secs())
+            }
             Problem::Transport(error) if error.is_connect() => f.write_str("no connection"),
             Problem::Transport(error) if error.is_timeout() => f.write_str("no answer in time"),
             Problem::Transport(_) => f.write_str("the connection broke"),
@@ -225,7 +245,10 @@ impl std::error::Error for RemoteError {
         match &self.problem {
             // Its own text repeats the URL; what it wraps is the cause.
             Problem::Transport(error) => std::error::Error::source(error),
-            Problem::Status { .. } | Problem::Protocol(_) | Problem::NoManifest { .. } => None,
+            Problem::Status { .. }
+            | Problem::Busy { .. }
+            | Problem::Protocol(_)
+            | Problem::NoManifest { .. } => None,
         }
     }
 }

@@ -4,20 +4,23 @@
 //! trouble; one with a stream is not, its caller starts over. Redirects are followed by hand,
 //! because a credential must not follow them to another origin.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
+use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use rand::Rng as _;
 use report::SafeUrl;
 use reqwest::Response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use url::Url;
 
+use super::RemoteRepository;
 use super::auth::Scope;
+use super::budget::{Allowance, Traffic};
 use super::challenge::challenge;
 use super::error::{LARGEST_ERROR_BODY, Problem, RemoteError, read_body};
-use super::{RemoteRepository, Retry};
+use super::retry::retry_after;
 use crate::{BlobStream, Error};
 
 /// A registry sends to a CDN, perhaps over one more door.
@@ -59,7 +62,7 @@ impl RemoteRepository {
     }
 
     /// Sends a stream, once. A status of 401 means that the caller may start over: what the
-    /// registry wants has been learned.
+    /// registry wants has been learned, and a fresh token fetched.
     pub(super) async fn send_stream(
         &self,
         ask: &Ask,
@@ -71,13 +74,13 @@ impl RemoteRepository {
         let header = if own { self.authorize(&ask.scope, None).await? } else { None };
         let mut request = self.remote.http.request(ask.method.clone(), ask.url.clone());
         request = request.headers(ask.headers.clone()).header(http::header::CONTENT_LENGTH, size);
-        if let Some(header) = header {
+        if let Some(header) = &header {
             request = request.header(AUTHORIZATION, header);
         }
         let request = request.body(reqwest::Body::wrap_stream(content));
         let response = self.send_now(&ask.method, &ask.url, request).await?;
-        if own && response.status() == StatusCode::UNAUTHORIZED {
-            self.learn(&response);
+        if own && response.status() == StatusCode::UNAUTHORIZED && self.learn(&response) {
+            self.authorize(&ask.scope, header.as_ref()).await?;
         }
         Ok(response)
     }
@@ -166,54 +169,87 @@ impl RemoteRepository {
         request: reqwest::RequestBuilder,
     ) -> Result<Response, Error> {
         let retry = self.remote.options.retry;
+        let _room = room(&self.traffic(url).questions).await;
         let mut attempt = 1;
         loop {
             let again = request.try_clone().ok_or_else(|| {
                 let why = "a request that cannot be repeated was to be repeated".to_owned();
                 error(method, url, Problem::Protocol(why))
             })?;
-            let (failed, asked_pause) = match self.send_now(method, url, again).await {
+            let (failed, told) = match self.send_now(method, url, again).await {
                 Ok(response) if !is_passing(response.status()) => return Ok(response),
                 Ok(response) if attempt >= retry.attempts => return Ok(response),
                 Ok(response) => {
-                    let pause = retry_after(response.headers());
-                    (error(method, url, status_problem(&response)), pause)
+                    let told = retry_after(response.headers());
+                    (error(method, url, status_problem(&response)), told)
                 }
                 Err(failed) => (failed, None),
             };
-            if attempt >= retry.attempts || !failed.is_transient() {
+            let is_hopeless = attempt >= retry.attempts || !failed.is_transient();
+            if is_hopeless || told.is_some_and(|pause| pause > retry.patience) || is_busy(&failed) {
                 return Err(failed);
             }
-            if asked_pause.is_some_and(|pause| pause > retry.patience) {
-                return Err(failed);
-            }
-            let pause = asked_pause.unwrap_or_else(|| retry.pause(attempt));
-            tracing::debug!(attempt, ?pause, error = %failed, "asked again");
-            tokio::time::sleep(pause).await;
+            tracing::debug!(attempt, ?told, error = %failed, "asked again");
+            tokio::time::sleep(told.unwrap_or_else(|| retry.pause(attempt))).await;
             attempt += 1;
         }
     }
 
-    /// The one place where requests leave.
+    /// The one place where requests leave: in their turn, counted, and with an eye on what the host
+    /// says about its limits.
     async fn send_now(
         &self,
         method: &Method,
         url: &Url,
         request: reqwest::RequestBuilder,
     ) -> Result<Response, Error> {
+        let retry = self.remote.options.retry;
+        let traffic = self.traffic(url);
+        traffic
+            .turn(is_for_referrers(url), retry.patience)
+            .await
+            .map_err(|wait| error(method, url, Problem::Busy { wait }))?;
         if let Some(tally) = &self.tally {
             tally.add(method);
         }
-        request.send().await.map_err(|failed| error(method, url, Problem::Transport(failed)))
+        let sent = Instant::now();
+        let response = request
+            .send()
+            .await
+            .map_err(|failed| error(method, url, Problem::Transport(failed)))?;
+        let (now, told) = (Instant::now(), retry_after(response.headers()));
+        let mut budget = traffic.budget();
+        match (response.status(), told) {
+            (StatusCode::TOO_MANY_REQUESTS, _) | (StatusCode::SERVICE_UNAVAILABLE, Some(_)) => {
+                budget.refused(sent, now, told.unwrap_or_else(|| retry.pause(1)));
+            }
+            _ => budget.answered(now, Allowance::read(response.headers())),
+        }
+        drop(budget);
+        Ok(response)
+    }
+
+    /// What is shared by all that goes to the host of `url`.
+    pub(super) fn traffic(&self, url: &Url) -> &Traffic {
+        match url.host() == self.host.base.host() {
+            true => &self.host.traffic,
+            false => &self.host.elsewhere,
+        }
     }
 }
 
-impl Retry {
-    /// Full jitter: a random part of a pause that doubles.
-    pub(super) fn pause(&self, attempt: u32) -> Duration {
-        let longest = self.base.saturating_mul(2_u32.saturating_pow(attempt - 1)).min(self.cap);
-        longest.mul_f64(rand::rng().random_range(0.0..=1.0))
-    }
+/// Room among what a host is asked at one time; given back when it is dropped.
+pub(super) async fn room(of: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    // Nobody closes it, so there is always an answer.
+    Arc::clone(of).acquire_owned().await.ok()
+}
+
+fn is_for_referrers(url: &Url) -> bool {
+    url.path_segments().and_then(|mut parts| parts.nth_back(1)) == Some("referrers")
+}
+
+fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Remote(error) if matches!(error.problem, Problem::Busy { .. }))
 }
 
 fn status_problem(response: &Response) -> Problem {
@@ -258,12 +294,6 @@ fn is_passing(status: StatusCode) -> bool {
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-/// Seconds; a date is left to whoever knows the time.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn same_origin(a: &Url, b: &Url) -> bool {

@@ -1,6 +1,7 @@
 //! A download that breaks goes on where it broke.
 
 use futures::StreamExt as _;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::RemoteRepository;
 use crate::{BlobStream, Descriptor, Error};
@@ -17,6 +18,8 @@ struct State {
     /// Since something came that was not there before.
     attempt: u32,
     breaks: u32,
+    /// Kept over breaks: who waits for room does not hold any.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// `first`, and what is missing of it by ranges, as often as the options allow without progress.
@@ -24,8 +27,10 @@ pub(super) fn stream(
     repository: RemoteRepository,
     blob: Descriptor,
     first: BlobStream,
+    room: Option<OwnedSemaphorePermit>,
 ) -> BlobStream {
-    let start = State { repository, blob, stream: Some(first), at: 0, attempt: 1, breaks: 0 };
+    let stream = Some(first);
+    let start = State { repository, blob, stream, at: 0, attempt: 1, breaks: 0, _room: room };
     BlobStream::new(futures::stream::try_unfold(start, |mut state| async move {
         loop {
             let failed = match &mut state.stream {
@@ -53,7 +58,7 @@ pub(super) fn stream(
 
 impl State {
     async fn rest(&mut self) -> Result<BlobStream, Error> {
-        self.repository.get_range(&self.blob, self.at..self.blob.size).await
+        self.repository.range(&self.blob, self.at..self.blob.size).await
     }
 
     /// Waits, unless it has been tried often enough.

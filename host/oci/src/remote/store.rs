@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use futures::future::BoxFuture;
 
-use super::RemoteRepository;
-use super::transfer::PushError;
+use super::{RemoteRepository, upload};
 use crate::{
     BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource, Pushed,
     RepositoryName, Selector, Store, Tag,
@@ -51,35 +50,13 @@ impl Store for RemoteRepository {
         Box::pin(self.get_range(blob, range))
     }
 
-    /// A transfer that breaks is started over, from the source on, as often as the options say.
     fn push_blob<'a>(
         &'a self,
         blob: &'a Descriptor,
         content: &'a dyn BlobSource,
         mount_from: Option<&'a RepositoryName>,
     ) -> BoxFuture<'a, Result<Pushed, Error>> {
-        Box::pin(async move {
-            let retry = self.remote.options.retry;
-            let mut attempt = 1;
-            loop {
-                let failed = match self.push_once(blob, content, mount_from).await {
-                    Ok(pushed) => return Ok(pushed),
-                    // A registry has been asked as often as it may be when its stream gives up.
-                    Err(PushError::Source(error @ Error::Remote(_))) => return Err(error),
-                    Err(PushError::Source(error) | PushError::Target(error)) => error,
-                };
-                // What the registry wants has been learned; a fresh token is fetched.
-                let is_stale = attempt == 1
-                    && matches!(&failed, Error::Remote(e) if e.status().is_some_and(|s| s.as_u16() == 401)
-                        && e.method == http::Method::PUT);
-                if attempt >= retry.attempts || !(failed.is_transient() || is_stale) {
-                    return Err(failed);
-                }
-                tracing::debug!(attempt, error = %failed, "sent again");
-                tokio::time::sleep(retry.pause(attempt)).await;
-                attempt += 1;
-            }
-        })
+        Box::pin(upload::push(self, blob, content, mount_from))
     }
 
     fn mount_source(&self) -> Option<MountSource> {

@@ -18,7 +18,10 @@ use crate::{
     Mismatch, Pushed, RegistryHost, RepositoryName, Selector, Store,
 };
 
+mod cutting;
+mod limits;
 mod reach;
+mod upload;
 
 const DIGEST_HEADER: &str = "docker-content-digest";
 
@@ -377,6 +380,33 @@ async fn every_request_is_counted_also_those_for_tokens_and_those_that_are_repea
     }
     let expect = [("GET", 2), ("HEAD", 4)].map(|(method, n)| (method.to_owned(), n));
     assert_eq!(tally.counts(), std::collections::BTreeMap::from(expect));
+    assert_eq!(server.log.count(), "GET 2, HEAD 4");
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends() {
+    let issued = Arc::new(AtomicUsize::new(0));
+    let server = Server::hostile(move |request| {
+        if request.uri().path() == "/token" {
+            let number = issued.fetch_add(1, Ordering::SeqCst);
+            // The first ends at once.
+            let life = if number == 0 { 0 } else { 3 };
+            return answer(200, &[], format!(r#"{{"token":"t{number}","expires_in":{life}}}"#));
+        }
+        match header(request, "authorization") {
+            "" => {
+                let realm = format!("Bearer realm=\"http://{}/token\"", header(request, "host"));
+                answer(401, &[("www-authenticate", realm.as_str())], "")
+            }
+            _ => answer(404, &[], ""),
+        }
+    })
+    .await;
+    let store = repository(&server.host, "a", user());
+    for _ in 0..3 {
+        assert_eq!(store.resolve(&latest()).await.unwrap(), None);
+    }
+    // No request was refused for a token that was too old, and one that lives is used again.
     assert_eq!(server.log.count(), "GET 2, HEAD 4");
 }
 

@@ -1,9 +1,7 @@
 //! The calls of the distribution API, one function each.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -12,12 +10,12 @@ use url::Url;
 
 use super::auth::{Action, Scope};
 use super::error::{Problem, printable};
-use super::request::{Ask, error, failure, read_limited};
+use super::request::{Ask, error, failure, read_limited, room};
 use super::{RemoteRepository, page, resume};
 use crate::manifest::too_large;
 use crate::{
-    BlobSource, BlobStream, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType,
-    Mismatch, Pushed, RepositoryName, Selector, Tag,
+    BlobStream, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType, Mismatch,
+    Selector, Tag,
 };
 
 /// The digest that a registry claims (distribution-spec, "Pulling manifests").
@@ -189,10 +187,12 @@ impl RemoteRepository {
 
     pub(super) async fn get_blob(&self, blob: &Descriptor) -> Result<BlobStream, Error> {
         let ask = self.ask(Method::GET, self.url(&format!("blobs/{}", blob.digest))?, Action::Pull);
+        let room = room(&self.host.traffic.downloads).await;
         let response = self.send(&ask).await?;
         match response.status() {
             StatusCode::OK => {
-                let whole = resume::stream(self.clone(), blob.clone(), body(ask, response));
+                let body = body(ask, response);
+                let whole = resume::stream(self.clone(), blob.clone(), body, room);
                 Ok(whole.verified(blob, &self.place()))
             }
             StatusCode::NOT_FOUND => Err(self.not_found(format!("blob {}", blob.digest))),
@@ -200,7 +200,19 @@ impl RemoteRepository {
         }
     }
 
+    /// Some bytes of a blob, in their turn.
     pub(super) async fn get_range(
+        &self,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<BlobStream, Error> {
+        let room = room(&self.host.traffic.downloads).await;
+        let bytes = self.range(blob, range).await?;
+        Ok(BlobStream::new(bytes.inspect(move |_| _ = &room)))
+    }
+
+    /// The same for who has room already.
+    pub(super) async fn range(
         &self,
         blob: &Descriptor,
         range: Range<u64>,
@@ -222,75 +234,7 @@ impl RemoteRepository {
             StatusCode::NOT_FOUND => return Err(self.not_found(format!("blob {}", blob.digest))),
             _ => return Err(failure(&ask.method, &ask.url, response).await.into()),
         };
-        Ok(window(body(ask, response), skip, end - range.start))
-    }
-
-    /// One attempt: a session (or a mount), then the bytes in one request.
-    pub(super) async fn push_once(
-        &self,
-        blob: &Descriptor,
-        content: &dyn BlobSource,
-        mount_from: Option<&RepositoryName>,
-    ) -> Result<Pushed, PushError> {
-        let session = match self.start_upload(blob, mount_from).await? {
-            Start::Done(pushed) => return Ok(pushed),
-            Start::Session(session) => session,
-        };
-        let stream = content.open().await.map_err(PushError::Source)?.verified(blob, "the source");
-        // The HTTP library keeps only the text of an error in a body, so the error goes this way.
-        let broken = Arc::new(Mutex::new(None));
-        let keep = Arc::clone(&broken);
-        let stream = BlobStream::new(stream.map_err(move |error| {
-            let cause = Error::invalid("the body of an upload", error.to_string());
-            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            cause
-        }));
-        let mut url = session;
-        url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
-        let mut ask = self.ask(Method::PUT, url, Action::Push);
-        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        let sent = self.send_stream(&ask, blob.size, stream).await;
-        let cause = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(cause) = cause {
-            return Err(PushError::Source(cause));
-        }
-        let response = sent?;
-        match response.status() {
-            StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(Pushed::Sent),
-            _ => Err(Error::from(failure(&ask.method, &ask.url, response).await).into()),
-        }
-    }
-
-    /// A session for the bytes, unless the blob can be linked.
-    ///
-    /// Without a better idea the blob is "mounted" from the repository itself: one request that
-    /// asks whether it is there and starts the session if it is not.
-    async fn start_upload(
-        &self,
-        blob: &Descriptor,
-        mount_from: Option<&RepositoryName>,
-    ) -> Result<Start, Error> {
-        let from = mount_from.unwrap_or(&self.name);
-        let mut url = self.url("blobs/uploads/")?;
-        url.query_pairs_mut()
-            .append_pair("mount", &blob.digest.to_string())
-            .append_pair("from", from.as_str());
-        let mut ask = self.ask(Method::POST, url, Action::Push);
-        ask.scope.from = mount_from.filter(|from| **from != self.name).cloned();
-        ask.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        let mut response = self.send(&ask).await?;
-        // What cannot be mounted is to be an ordinary session, but some registries refuse instead.
-        if matches!(response.status().as_u16(), 400 | 401 | 403 | 404 | 405 | 422) {
-            ask = Ask { url: self.url("blobs/uploads/")?, ..ask };
-            ask.scope.from = None;
-            response = self.send(&ask).await?;
-        }
-        match response.status() {
-            StatusCode::CREATED if *from == self.name => Ok(Start::Done(Pushed::Present)),
-            StatusCode::CREATED => Ok(Start::Done(Pushed::Mounted)),
-            StatusCode::ACCEPTED => Ok(Start::Session(self.upload_url(&ask, &response)?)),
-            _ => Err(failure(&ask.method, &ask.url, response).await.into()),
-        }
+        Ok(body(ask, response).window(skip, end - range.start))
     }
 
     pub(super) async fn list_tags(
@@ -387,25 +331,6 @@ impl RemoteRepository {
 /// A list that never ends is cut here; 1,000 entries a page are usual.
 pub(super) const MOST_PAGES: usize = 1000;
 
-/// Whose fault it is that a blob was not pushed.
-pub(super) enum PushError {
-    /// The bytes could not be had.
-    Source(Error),
-    /// They could not be put here.
-    Target(Error),
-}
-
-impl From<Error> for PushError {
-    fn from(error: Error) -> Self {
-        Self::Target(error)
-    }
-}
-
-enum Start {
-    Done(Pushed),
-    Session(Url),
-}
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
@@ -431,26 +356,4 @@ fn claimed_digest(ask: &Ask, headers: &HeaderMap) -> Result<Option<Digest>, Erro
 fn body(ask: Ask, response: Response) -> BlobStream {
     let chunks = response.bytes_stream();
     BlobStream::new(chunks.map_err(move |error| ask.error(Problem::Transport(error))))
-}
-
-/// `length` bytes behind the first `skip`.
-fn window(stream: BlobStream, skip: u64, length: u64) -> BlobStream {
-    let cut = stream.scan((skip, length), |(skip, left), chunk| {
-        let chunk = chunk.map(|mut chunk: Bytes| {
-            let len = chunk.len();
-            let drop = usize::try_from(*skip).unwrap_or(usize::MAX).min(len);
-            *skip -= drop as u64;
-            let mut kept = chunk.split_off(drop);
-            kept.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            let is_over = *left == 0;
-            *left -= kept.len() as u64;
-            (kept, is_over)
-        });
-        futures::future::ready(match chunk {
-            Ok((_, true)) => None,
-            Ok((kept, false)) => Some(Ok(kept)),
-            Err(error) => Some(Err(error)),
-        })
-    });
-    BlobStream::new(cut)
 }

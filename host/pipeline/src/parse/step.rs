@@ -24,6 +24,7 @@ pub(crate) const STEP: &[&str] = &[
     "timeout",
     "continue-on-error",
     "always",
+    "dry-run",
     "concurrency",
     "grant",
 ];
@@ -74,6 +75,7 @@ fn read_step<'a>(reader: &'a Reader<'a>, item: &'a Item<'a>) -> Option<StepEntry
         timeout: table.duration("timeout"),
         continue_on_error: table.boolean("continue-on-error"),
         always: table.boolean("always"),
+        dry_run: table.boolean("dry-run"),
         concurrency: table.text("concurrency"),
         grant: table.item("grant").and_then(|item| read_grant(reader, item)),
     };

@@ -120,6 +120,7 @@ impl<'a> Planner<'a> {
             timeout: entry.timeout.as_ref().map(|timeout| timeout.value),
             continue_on_error: flag(&entry.continue_on_error),
             always: flag(&entry.always),
+            dry_run: flag(&entry.dry_run),
             concurrency,
             facts: plugin,
             place: Place { source: self.source.clone(), span },

@@ -1,11 +1,15 @@
 //! `windlass:oci`.
 
-use capability::{Blob, Copied, Descriptor, Repository};
+use capability::{
+    Blob, Copied, CopyRequest, Descriptor, Forecast, PlannedCopy, ReferrerChoice, Repository,
+};
 use report::Fault;
 use wasmtime::component::Resource;
 
 use super::{Answer, answer};
 use crate::bindings::windlass::oci::oci as wit;
+use crate::bindings::windlass::types::errors;
+use crate::fault::to_guest;
 use crate::state::StepState;
 
 /// A copy that is being described; what `windlass:oci/oci.copy-request` holds.
@@ -14,10 +18,19 @@ use crate::state::StepState;
     reason = "the bindings name it again, and they are public within their module"
 )]
 pub struct PendingCopy {
-    source: Repository,
-    selector: String,
-    target: Repository,
-    options: capability::CopyRequest,
+    copy: PlannedCopy,
+    is_done: bool,
+}
+
+/// Copies that are being gathered; what `windlass:oci/oci.copy-batch` holds.
+#[expect(
+    unreachable_pub,
+    reason = "the bindings name it again, and they are public within their module"
+)]
+#[derive(Default)]
+pub struct PendingBatch {
+    copies: Vec<PlannedCopy>,
+    keep_going: bool,
     is_done: bool,
 }
 
@@ -130,6 +143,14 @@ impl wit::HostRepository for StepState {
         answer(self.repository(&this)?.delete(&selector).await)
     }
 
+    async fn requests(
+        &mut self,
+        this: Resource<Repository>,
+    ) -> wasmtime::Result<Vec<wit::RequestCount>> {
+        let counts = self.table.get(&this)?.requests().into_iter();
+        Ok(counts.map(|(method, count)| wit::RequestCount { method, count }).collect())
+    }
+
     async fn drop(&mut self, this: Resource<Repository>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
@@ -152,6 +173,38 @@ impl wit::HostBlob for StepState {
     }
 }
 
+impl StepState {
+    fn request(&mut self, this: &Resource<PendingCopy>) -> wasmtime::Result<&mut CopyRequest> {
+        Ok(&mut self.table.get_mut(this)?.copy.request)
+    }
+
+    fn copied(&self, this: &Resource<Copied>) -> wasmtime::Result<&Copied> {
+        Ok(self.table.get(this)?)
+    }
+
+    fn seen(&self, this: &Resource<Forecast>) -> wasmtime::Result<&Forecast> {
+        Ok(self.table.get(this)?)
+    }
+
+    /// A handle for each value; errors as a guest reads them.
+    fn handles<T: Send + 'static>(
+        &mut self,
+        answers: Vec<Result<T, Fault>>,
+    ) -> wasmtime::Result<Vec<Result<Resource<T>, errors::Error>>> {
+        let handle = |answer| match answer {
+            Ok(value) => Ok(Ok(self.table.push(value)?)),
+            Err(fault) => Ok(Err(to_guest(fault))),
+        };
+        answers.into_iter().map(handle).collect()
+    }
+}
+
+fn done_already() -> Fault {
+    Fault::new(report::Kind::Invalid, "this copy was done already")
+        .code("invalid.oci")
+        .help("make a new `copy-request` for each run")
+}
+
 impl wit::HostCopyRequest for StepState {
     async fn new(
         &mut self,
@@ -159,18 +212,17 @@ impl wit::HostCopyRequest for StepState {
         selector: String,
         target: Resource<Repository>,
     ) -> wasmtime::Result<Resource<PendingCopy>> {
-        let request = PendingCopy {
+        let copy = PlannedCopy {
             source: self.repository(&source)?,
             selector,
             target: self.repository(&target)?,
-            options: capability::CopyRequest::default(),
-            is_done: false,
+            request: CopyRequest::default(),
         };
-        Ok(self.table.push(request)?)
+        Ok(self.table.push(PendingCopy { copy, is_done: false })?)
     }
 
     async fn tag(&mut self, this: Resource<PendingCopy>, tag: String) -> wasmtime::Result<()> {
-        self.table.get_mut(&this)?.options.tags.push(tag);
+        self.request(&this)?.tags.push(tag);
         Ok(())
     }
 
@@ -179,24 +231,67 @@ impl wit::HostCopyRequest for StepState {
         this: Resource<PendingCopy>,
         platforms: Vec<String>,
     ) -> wasmtime::Result<()> {
-        self.table.get_mut(&this)?.options.platforms = Some(platforms);
+        self.request(&this)?.platforms = Some(platforms);
         Ok(())
     }
 
     async fn force(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
-        self.table.get_mut(&this)?.options.force = true;
+        self.request(&this)?.force = true;
         Ok(())
     }
 
-    async fn run(&mut self, this: Resource<PendingCopy>) -> Answer<Resource<Copied>> {
-        let request = self.table.get_mut(&this)?;
-        if std::mem::replace(&mut request.is_done, true) {
-            let fault = Fault::new(report::Kind::Invalid, "this copy was done already");
-            return answer(Err(fault.code("invalid.oci").help("make a new `copy` for each run")));
+    async fn expect(
+        &mut self,
+        this: Resource<PendingCopy>,
+        digest: String,
+    ) -> wasmtime::Result<()> {
+        self.request(&this)?.expect = Some(digest);
+        Ok(())
+    }
+
+    async fn sparse(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
+        self.request(&this)?.is_sparse = true;
+        Ok(())
+    }
+
+    async fn referrers(
+        &mut self,
+        this: Resource<PendingCopy>,
+        artifact_types: Option<Vec<String>>,
+    ) -> wasmtime::Result<()> {
+        self.request(&this)?.referrers =
+            artifact_types.map_or(ReferrerChoice::All, ReferrerChoice::Only);
+        Ok(())
+    }
+
+    async fn recheck_referrers(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
+        self.request(&this)?.recheck_referrers = true;
+        Ok(())
+    }
+
+    async fn include_foreign_layers(
+        &mut self,
+        this: Resource<PendingCopy>,
+    ) -> wasmtime::Result<()> {
+        self.request(&this)?.foreign_layers = true;
+        Ok(())
+    }
+
+    async fn forecast(&mut self, this: Resource<PendingCopy>) -> Answer<Resource<Forecast>> {
+        let PlannedCopy { source, selector, target, request } = self.table.get(&this)?.copy.clone();
+        match self.granted.oci.forecast(&source, &selector, &target, &request).await {
+            Ok(forecast) => answer(Ok(self.table.push(forecast)?)),
+            Err(fault) => answer(Err(fault)),
         }
-        let (source, target) = (request.source.clone(), request.target.clone());
-        let (selector, options) = (request.selector.clone(), request.options.clone());
-        match self.granted.oci.copy(&source, &selector, &target, &options).await {
+    }
+
+    async fn run(&mut self, this: Resource<PendingCopy>) -> Answer<Resource<Copied>> {
+        let pending = self.table.get_mut(&this)?;
+        if std::mem::replace(&mut pending.is_done, true) {
+            return answer(Err(done_already()));
+        }
+        let PlannedCopy { source, selector, target, request } = pending.copy.clone();
+        match self.granted.oci.copy(&source, &selector, &target, &request).await {
             Ok(copied) => answer(Ok(self.table.push(copied)?)),
             Err(fault) => answer(Err(fault)),
         }
@@ -208,36 +303,148 @@ impl wit::HostCopyRequest for StepState {
     }
 }
 
+impl wit::HostCopyBatch for StepState {
+    async fn new(&mut self) -> wasmtime::Result<Resource<PendingBatch>> {
+        Ok(self.table.push(PendingBatch::default())?)
+    }
+
+    async fn add(
+        &mut self,
+        this: Resource<PendingBatch>,
+        request: Resource<PendingCopy>,
+    ) -> wasmtime::Result<()> {
+        let pending = self.table.delete(request)?;
+        self.table.get_mut(&this)?.copies.push(pending.copy);
+        Ok(())
+    }
+
+    async fn keep_going(&mut self, this: Resource<PendingBatch>) -> wasmtime::Result<()> {
+        self.table.get_mut(&this)?.keep_going = true;
+        Ok(())
+    }
+
+    async fn forecast(
+        &mut self,
+        this: Resource<PendingBatch>,
+    ) -> wasmtime::Result<Vec<Result<Resource<Forecast>, errors::Error>>> {
+        let copies = self.table.get(&this)?.copies.clone();
+        let forecasts = self.granted.oci.forecast_all(copies).await;
+        self.handles(forecasts)
+    }
+
+    async fn run(
+        &mut self,
+        this: Resource<PendingBatch>,
+    ) -> wasmtime::Result<Vec<Result<Resource<Copied>, errors::Error>>> {
+        let batch = self.table.get_mut(&this)?;
+        let (copies, keep_going) = (batch.copies.clone(), batch.keep_going);
+        let copied = match std::mem::replace(&mut batch.is_done, true) {
+            true => copies.iter().map(|_| Err(done_already())).collect(),
+            false => self.granted.oci.copy_all(copies, keep_going).await,
+        };
+        self.handles(copied)
+    }
+
+    async fn drop(&mut self, this: Resource<PendingBatch>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
 impl wit::HostCopied for StepState {
     async fn descriptor(&mut self, this: Resource<Copied>) -> wasmtime::Result<wit::Descriptor> {
-        Ok(to_wit(self.table.get(&this)?.descriptor.clone()))
+        Ok(to_wit(self.copied(&this)?.descriptor.clone()))
     }
 
     async fn changed(&mut self, this: Resource<Copied>) -> wasmtime::Result<bool> {
-        Ok(self.table.get(&this)?.changed)
+        Ok(self.copied(&this)?.changed)
     }
 
     async fn platforms(&mut self, this: Resource<Copied>) -> wasmtime::Result<Vec<String>> {
-        Ok(self.table.get(&this)?.platforms.clone())
+        Ok(self.copied(&this)?.platforms.clone())
     }
 
     async fn sent(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.sent)
+        Ok(self.copied(&this)?.sent)
     }
 
     async fn sent_bytes(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.sent_bytes)
+        Ok(self.copied(&this)?.sent_bytes)
     }
 
     async fn mounted(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.mounted)
+        Ok(self.copied(&this)?.mounted)
     }
 
     async fn skipped(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.skipped)
+        Ok(self.copied(&this)?.skipped)
+    }
+
+    async fn mounted_bytes(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
+        Ok(self.copied(&this)?.mounted_bytes)
+    }
+
+    async fn skipped_bytes(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
+        Ok(self.copied(&this)?.skipped_bytes)
+    }
+
+    async fn referrers(&mut self, this: Resource<Copied>) -> wasmtime::Result<u64> {
+        Ok(self.copied(&this)?.referrers)
     }
 
     async fn drop(&mut self, this: Resource<Copied>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl wit::HostForecast for StepState {
+    async fn descriptor(&mut self, this: Resource<Forecast>) -> wasmtime::Result<wit::Descriptor> {
+        Ok(to_wit(self.seen(&this)?.descriptor.clone()))
+    }
+
+    async fn changed(&mut self, this: Resource<Forecast>) -> wasmtime::Result<bool> {
+        Ok(self.seen(&this)?.changed)
+    }
+
+    async fn platforms(&mut self, this: Resource<Forecast>) -> wasmtime::Result<Vec<String>> {
+        Ok(self.seen(&this)?.platforms.clone())
+    }
+
+    async fn send(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.send)
+    }
+
+    async fn send_bytes(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.send_bytes)
+    }
+
+    async fn mount(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.mount)
+    }
+
+    async fn mount_bytes(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.mount_bytes)
+    }
+
+    async fn skip(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.skip)
+    }
+
+    async fn skip_bytes(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.skip_bytes)
+    }
+
+    async fn referrers(&mut self, this: Resource<Forecast>) -> wasmtime::Result<u64> {
+        Ok(self.seen(&this)?.referrers)
+    }
+
+    async fn moves(&mut self, this: Resource<Forecast>) -> wasmtime::Result<Vec<wit::MovedTag>> {
+        let moves = self.seen(&this)?.moves.iter().cloned();
+        Ok(moves.map(|(tag, from)| wit::MovedTag { tag, from }).collect())
+    }
+
+    async fn drop(&mut self, this: Resource<Forecast>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }

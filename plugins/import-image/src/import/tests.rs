@@ -1,20 +1,24 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context};
-use windlass_plugin::oci::{Copied, Descriptor};
+use windlass_plugin::oci::{Copied, Descriptor, Forecast, MovedTag};
 use windlass_plugin::{Error, Outcome, Result, Schema};
 
-use super::{Host, Order, import, size};
+use super::{Host, Order, import};
 use crate::inputs::{self, Inputs};
 use crate::outputs::{Blobs, Image, Outputs, Target};
+use crate::report::size;
+use crate::terms::Terms;
 
 /// A host whose registry is a table of references and digests.
 #[derive(Default)]
 struct Registry {
     images: RefCell<BTreeMap<String, String>>,
     said: RefCell<Vec<String>>,
-    orders: RefCell<Vec<(bool, Vec<String>)>>,
+    complaints: RefCell<Vec<String>>,
+    terms: RefCell<Vec<Terms>>,
 }
 
 impl Registry {
@@ -27,24 +31,24 @@ impl Registry {
         let images = self.images.borrow();
         images.get(reference).or_else(|| images.get(&format!("{reference}:latest"))).cloned()
     }
-}
 
-impl Host for Registry {
-    fn resolve(&self, reference: &str) -> Result<Option<Descriptor>> {
-        Ok(self.digest(reference).map(|digest| descriptor(&digest)))
-    }
-
-    fn copy(&self, order: &Order<'_>) -> Result<Copied> {
-        self.orders.borrow_mut().push((order.force, order.platforms.to_vec()));
+    /// The digest of the source, and what stands in the target.
+    fn look(&self, order: &Order) -> Result<(String, String, Option<String>)> {
         let missing = || Error::new("oci.not-found", "no manifest");
-        let digest = self.digest(order.source).ok_or_else(missing)?;
-        let target = match order.tag {
+        let digest = self.digest(&order.source).ok_or_else(missing)?;
+        let target = match &order.tag {
             Some(tag) => format!("{}:{tag}", order.target),
             None => format!("{}@{digest}", order.target),
         };
-        let is_changed = match self.digest(&target) {
+        let present = self.digest(&target);
+        Ok((digest, target, present))
+    }
+
+    fn copy_one(&self, order: &Order, terms: &Terms) -> Result<Copied> {
+        let (digest, target, present) = self.look(order)?;
+        let is_changed = match present {
             Some(present) if present == digest => false,
-            Some(_) if !order.force => return Err(Error::new("oci.conflict", "the tag is taken")),
+            Some(_) if !terms.force => return Err(Error::new("oci.conflict", "the tag is taken")),
             Some(_) | None => true,
         };
         self.images.borrow_mut().insert(target, digest.clone());
@@ -57,11 +61,80 @@ impl Host for Registry {
             sent_bytes: sent * 1024,
             mounted: 0,
             skipped,
+            mounted_bytes: 0,
+            skipped_bytes: 0,
+            referrers: 0,
         })
+    }
+
+    fn forecast_one(&self, order: &Order) -> Result<Forecast> {
+        let (digest, _, present) = self.look(order)?;
+        let is_changed = present.as_ref() != Some(&digest);
+        let tag = order.tag.clone().filter(|_| is_changed);
+        Ok(Forecast {
+            descriptor: descriptor(&digest),
+            is_changed,
+            platforms: vec!["linux/amd64".to_owned()],
+            send: 2,
+            send_bytes: if is_changed { 2048 } else { 0 },
+            mount: 0,
+            mount_bytes: 0,
+            skip: 1,
+            skip_bytes: 10,
+            referrers: 0,
+            moves: tag.map(|tag| MovedTag { tag, from: present }).into_iter().collect(),
+        })
+    }
+}
+
+impl Host for Registry {
+    fn tags(&self, repository: &str) -> Result<Vec<String>> {
+        let prefix = format!("{repository}:");
+        let images = self.images.borrow();
+        Ok(images.keys().filter_map(|at| at.strip_prefix(&prefix)).map(str::to_owned).collect())
+    }
+
+    fn copy(&self, orders: &[Order], terms: &Terms, keep_going: bool) -> Vec<Result<Copied>> {
+        self.terms.borrow_mut().push(terms.clone());
+        let mut has_failed = false;
+        let one = |order| {
+            if has_failed && !keep_going {
+                return Err(Error::new("cancelled.oci", "not begun"));
+            }
+            let copied = self.copy_one(order, terms);
+            has_failed |= copied.is_err();
+            copied
+        };
+        orders.iter().map(one).collect()
+    }
+
+    fn forecast(&self, orders: &[Order], _: &Terms) -> Vec<Result<Forecast>> {
+        orders.iter().map(|order| self.forecast_one(order)).collect()
+    }
+
+    fn requests(&self) -> BTreeMap<String, u64> {
+        BTreeMap::from([("HEAD".to_owned(), 2)])
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(7)
     }
 
     fn say(&self, text: &str) {
         self.said.borrow_mut().push(text.to_owned());
+    }
+
+    fn complain(&self, text: &str) {
+        self.complaints.borrow_mut().push(text.to_owned());
+    }
+}
+
+/// What every outcome says beside its images.
+fn base() -> Outputs {
+    Outputs {
+        requests: BTreeMap::from([("HEAD".to_owned(), 2)]),
+        duration_ms: 7,
+        ..Outputs::default()
     }
 }
 
@@ -107,6 +180,7 @@ fn one_image_to_two_targets_is_told_in_full() {
         bytes: 2048,
         blobs: Blobs { sent: 2, mounted: 0, skipped: 4 },
         images: vec![image],
+        ..base()
     };
     let outcome = import(&inputs, false, &host).expect("copied");
     assert_eq!(outcome, Outcome::changed(expect).summary("copied 1 of 2 images, 2 KiB sent"));
@@ -138,7 +212,7 @@ fn a_second_import_changes_nothing() {
             targets: vec![target("b.io/n:1", "sha256:aa", false)],
             platforms: vec!["linux/amd64".to_owned()],
         }],
-        ..Outputs::default()
+        ..base()
     });
     let outcome = import(&inputs, false, &host).expect("looked");
     assert_eq!(outcome, expect.summary("up to date"));
@@ -160,7 +234,10 @@ fn force_and_platforms_reach_the_host() {
     let text = r#"{"source": "a.io/n:1", "target": "b.io/n", "force": true,
                    "platforms": ["linux/arm64"]}"#;
     import(&inputs(text), false, &host).expect("copied");
-    assert_eq!(host.orders.into_inner(), [(true, vec!["linux/arm64".to_owned()])]);
+    let terms = host.terms.into_inner();
+    let expect =
+        Terms { force: true, platforms: vec!["linux/arm64".to_owned()], ..Terms::default() };
+    assert_eq!(terms, [expect]);
 }
 
 #[test]
@@ -181,19 +258,94 @@ fn an_error_names_source_target_and_what_to_try() {
 
 #[test]
 fn a_dry_run_copies_nothing_and_says_what_it_would() {
-    let host = Registry::with(&[("a.io/n:1", "sha256:aa"), ("c.io/n:1", "sha256:aa")]);
-    let inputs = inputs(r#"{"source": "a.io/n:1", "targets": ["b.io/n", "c.io/n"]}"#);
+    let host = Registry::with(&[
+        ("a.io/n:1", "sha256:aa"),
+        ("c.io/n:1", "sha256:aa"),
+        ("d.io/n:1", "sha256:dd"),
+    ]);
+    let inputs = inputs(
+        r#"{"source": "a.io/n:1", "targets": ["b.io/n", "c.io/n", "d.io/n"], "force": true}"#,
+    );
     let outcome = import(&inputs, true, &host).expect("looked");
-    let summary = "1 of 2 images would be copied";
+    let summary = "2 of 3 images would be copied, 4 KiB to send";
     assert_eq!(format!("{outcome:?}").matches(summary).count(), 1);
-    assert_eq!(host.orders.into_inner(), []);
+    assert_eq!(host.terms.into_inner(), []);
     assert_eq!(
         host.said.into_inner(),
         [
-            "would copy `a.io/n:1` to `b.io/n:1` (sha256:aa)",
-            "`c.io/n:1` is up to date with `a.io/n:1` (sha256:aa)",
+            "would copy `a.io/n:1` to `b.io/n:1` (sha256:aa): 2 KiB to send, 1 there already, new tag `1`",
+            "`c.io/n:1` has the same digest as `a.io/n:1` (sha256:aa)",
+            "would copy `a.io/n:1` to `d.io/n:1` (sha256:aa): 2 KiB to send, 1 there already, moves tag `1` from sha256:dd to sha256:aa",
         ]
     );
+}
+
+#[test]
+fn a_dry_run_foretells_the_conflict_and_looks_at_the_others() {
+    let host = Registry::with(&[("a.io/n:1", "sha256:aa"), ("d.io/n:1", "sha256:dd")]);
+    let inputs = inputs(r#"{"source": "a.io/n:1", "targets": ["d.io/n", "b.io/n"]}"#);
+    let error = import(&inputs, true, &host).expect_err("a conflict");
+    assert_eq!(error.code(), "oci.conflict");
+    assert_eq!(error.message(), "1 of 2 images could not be copied");
+    assert_eq!(
+        host.complaints.into_inner(),
+        [
+            "copy `a.io/n:1` to `d.io/n:1`: the tag `1` points at sha256:dd, not at sha256:aa (set `force = true` to move the tag)"
+        ]
+    );
+    assert_eq!(host.said.into_inner().len(), 1);
+}
+
+#[test]
+fn with_keep_going_the_others_are_copied_and_the_step_fails() {
+    let host = Registry::with(&[("a.io/n:1", "sha256:aa"), ("a.io/n:2", "sha256:bb")]);
+    let mut wanted =
+        inputs(r#"{"source": "a.io/n", "target": "b.io/n", "tags": ["1", "gone", "2"]}"#);
+    let error = import(&wanted, false, &host).expect_err("one is missing");
+    assert_eq!(error.message(), "copy `a.io/n:gone` to `b.io/n:gone`: no manifest");
+    wanted.keep_going = true;
+    let error = import(&wanted, false, &host).expect_err("one is missing");
+    assert_eq!(error.code(), "oci.not-found");
+    assert_eq!(error.message(), "1 of 3 images could not be copied");
+    assert_eq!(host.digest("b.io/n:2").as_deref(), Some("sha256:bb"));
+    assert_eq!(
+        host.complaints.into_inner(),
+        ["copy `a.io/n:gone` to `b.io/n:gone`: no manifest (check that `a.io/n:gone` exists)"]
+    );
+}
+
+#[test]
+fn chosen_tags_keep_their_names() {
+    let host = Registry::with(&[("a.io/n:1.0", "sha256:aa"), ("a.io/n:1.1", "sha256:bb")]);
+    let inputs = inputs(r#"{"source": "a.io/n", "target": "b.io/", "newest": 1}"#);
+    import(&inputs, false, &host).expect("copied");
+    assert_eq!(host.digest("b.io/n:1.1").as_deref(), Some("sha256:bb"));
+    assert_eq!(host.digest("b.io/n:1.0"), None);
+    assert_eq!(host.said.borrow().first().map(String::as_str), Some("1 of 2 tags of `a.io/n`"));
+}
+
+#[test]
+fn untagged_images_have_their_digest_alone() {
+    let host = Registry::with(&[("a.io/n:1", "sha256:aa")]);
+    let text = r#"{"source": "a.io/n:1", "target": "b.io/n", "untagged": true}"#;
+    import(&inputs(text), false, &host).expect("copied");
+    assert_eq!(host.digest("b.io/n@sha256:aa").as_deref(), Some("sha256:aa"));
+    assert_eq!(host.digest("b.io/n:1"), None);
+}
+
+#[test]
+fn inputs_that_contradict_each_other_are_refused() {
+    let host = Registry::with(&[("a.io/n:1", "sha256:aa")]);
+    for text in [
+        r#"{"source": "a.io/n:1", "target": "b.io/n:2", "untagged": true}"#,
+        r#"{"source": "a.io/n:1", "target": "b.io/n", "all-tags": true}"#,
+        r#"{"source": "a.io/n", "target": "b.io/n:1", "all-tags": true}"#,
+        r#"{"sources": ["a.io/n:1", "a.io/m:1"], "target": "b.io/", "expect-digest": "sha256:aa"}"#,
+    ] {
+        let error = import(&inputs(text), false, &host).expect_err(text);
+        assert!(error.is("invalid") && error.hint_text().is_some(), "{error}");
+    }
+    assert_eq!(host.terms.into_inner(), []);
 }
 
 #[test]
@@ -266,11 +418,44 @@ fn the_schemas_name_every_key_in_kebab_case() {
     };
     assert_eq!(
         keys(Inputs::shape().to_string()),
-        ["source", "sources", "target", "targets", "platforms", "force"]
+        [
+            "source",
+            "sources",
+            "target",
+            "targets",
+            "expect-digest",
+            "all-tags",
+            "tags",
+            "tag-regex",
+            "semver",
+            "newest",
+            "exclude-tags",
+            "untagged",
+            "platforms",
+            "index",
+            "referrers",
+            "foreign-layers",
+            "force",
+            "keep-going"
+        ]
     );
     assert_eq!(
         keys(Outputs::shape().to_string()),
-        ["digest", "media-type", "changed", "targets", "platforms", "bytes", "blobs", "images"]
+        [
+            "digest",
+            "media-type",
+            "changed",
+            "targets",
+            "platforms",
+            "bytes",
+            "mounted-bytes",
+            "skipped-bytes",
+            "blobs",
+            "referrers",
+            "requests",
+            "duration-ms",
+            "images"
+        ]
     );
 }
 

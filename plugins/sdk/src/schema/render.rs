@@ -35,6 +35,7 @@ fn keywords(shape: &Shape, null: &str, f: &mut fmt::Formatter<'_>) -> fmt::Resul
             write!(f, r#","additionalProperties":{value}"#)
         }
         Shape::Object(object) => keys(object, null, f),
+        Shape::Either(shapes) => either(shapes, null, f),
         Shape::Optional(inner) => keywords(inner, "null", f),
     }
 }
@@ -59,6 +60,18 @@ fn one_of(texts: &[&str], null: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result
     }
     if !null.is_empty() {
         write!(f, ",{null}")?;
+    }
+    f.write_str("]")
+}
+
+fn either(shapes: &[Shape], null: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(r#""anyOf":["#)?;
+    for (index, shape) in shapes.iter().enumerate() {
+        comma(index, f)?;
+        write!(f, "{shape}")?;
+    }
+    if !null.is_empty() {
+        write!(f, r#",{{"type":"{null}"}}"#)?;
     }
     f.write_str("]")
 }
@@ -116,6 +129,7 @@ fn hush(shape: &mut Shape) {
         | Shape::String
         | Shape::OneOf(_)
         | Shape::List(_)
+        | Shape::Either(_)
         | Shape::Map(_) => {}
     }
 }

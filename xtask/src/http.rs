@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 /// A registry on this machine that does not answer within this time is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// More than any answer in the demo.
+/// More than any answer that is wanted here.
 const LARGEST_ANSWER: u64 = 16 << 20;
 
 /// What a server said.

@@ -9,10 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::http;
-use super::image::{Image, digest, media_type};
 use crate::children::Children;
-use crate::{files, shell};
+use crate::oci::{INDEX, MANIFEST, digest, media_type};
+use crate::{files, http, shell};
 
 /// A registry says within milliseconds where it listens; a busy machine may need more.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,20 +69,10 @@ impl Registry {
         Ok(Self { address })
     }
 
-    /// Pushes `image` as `repository:tag`, in the order that leaves nothing half done.
+    /// Pushes `blob` into `repository`.
     ///
-    /// Source: OCI distribution-spec v1.1, "Pushing a blob monolithically", "Pushing Manifests".
-    pub(crate) fn push(&self, image: &Image, repository: &str, tag: &str) -> Result<()> {
-        for blob in &image.blobs {
-            self.push_blob(blob, repository)?;
-        }
-        for manifest in &image.manifests {
-            self.push_manifest(manifest, repository, &digest(manifest))?;
-        }
-        self.push_manifest(&image.index, repository, tag)
-    }
-
-    fn push_blob(&self, blob: &[u8], repository: &str) -> Result<()> {
+    /// Source: OCI distribution-spec v1.1, "Pushing a blob monolithically".
+    pub(crate) fn push_blob(&self, blob: &[u8], repository: &str) -> Result<()> {
         let start = format!("/v2/{repository}/blobs/uploads/");
         let answer = http::request(&self.address, "POST", &start, &[], b"")?;
         let location = answer.header("location").context("the registry names no upload")?;
@@ -97,7 +86,15 @@ impl Registry {
         expect(&http::request(&self.address, "PUT", &path, &kind, blob)?, 201)
     }
 
-    fn push_manifest(&self, manifest: &[u8], repository: &str, reference: &str) -> Result<()> {
+    /// Pushes a manifest or index under a tag or its digest.
+    ///
+    /// Source: OCI distribution-spec v1.1, "Pushing Manifests".
+    pub(crate) fn push_manifest(
+        &self,
+        manifest: &[u8],
+        repository: &str,
+        reference: &str,
+    ) -> Result<()> {
         let path = format!("/v2/{repository}/manifests/{reference}");
         let kind = [format!("Content-Type: {}", media_type(manifest))];
         expect(&http::request(&self.address, "PUT", &path, &kind, manifest)?, 201)
@@ -116,9 +113,8 @@ impl Registry {
     /// The manifest that `reference` names.
     pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Result<Vec<u8>> {
         let path = format!("/v2/{repository}/manifests/{reference}");
-        let image = "Accept: application/vnd.oci.image.index.v1+json".to_owned();
-        let index = "Accept: application/vnd.oci.image.manifest.v1+json".to_owned();
-        let answer = http::request(&self.address, "GET", &path, &[image, index], b"")?;
+        let accept = [INDEX, MANIFEST].map(|media_type| format!("Accept: {media_type}"));
+        let answer = http::request(&self.address, "GET", &path, &accept, b"")?;
         expect(&answer, 200)?;
         Ok(answer.body)
     }

@@ -1,0 +1,122 @@
+//! What a person reads: a line for each target, and one for all.
+
+use windlass_plugin::Error;
+use windlass_plugin::oci::{Copied, Forecast};
+
+use crate::import::Order;
+use crate::outputs::Outputs;
+
+/// Of a digest, as many characters as other tools show.
+const SHORT_DIGEST: usize = "sha256:".len() + 12;
+
+/// What became of one target.
+#[must_use]
+pub fn copied(order: &Order, copied: &Copied) -> String {
+    let (source, target, digest) = (&order.source, order.reference(), &copied.descriptor.digest);
+    if !copied.is_changed {
+        return format!("`{target}` is up to date with `{source}` ({digest})");
+    }
+    let referrers = match copied.referrers {
+        0 => String::new(),
+        count => format!("; with {}", plural(count, "referrer")),
+    };
+    format!(
+        "copied `{source}` to `{target}` ({digest}): {} sent ({}), {} mounted, {} there already{referrers}",
+        copied.sent,
+        size(copied.sent_bytes),
+        copied.mounted,
+        copied.skipped,
+    )
+}
+
+/// What would become of one target.
+#[must_use]
+pub fn forecast(order: &Order, forecast: &Forecast) -> String {
+    let (source, target, digest) = (&order.source, order.reference(), &forecast.descriptor.digest);
+    if !forecast.is_changed {
+        return format!("`{target}` has the same digest as `{source}` ({digest})");
+    }
+    let mut parts = vec![match forecast.send_bytes {
+        0 => "nothing to send".to_owned(),
+        bytes => format!("{} to send", size(bytes)),
+    }];
+    if forecast.mount > 0 {
+        parts.push(format!("{} to mount ({})", forecast.mount, size(forecast.mount_bytes)));
+    }
+    if forecast.skip > 0 {
+        parts.push(format!("{} there already", forecast.skip));
+    }
+    if forecast.referrers > 0 {
+        parts.push(format!("with {}", plural(forecast.referrers, "referrer")));
+    }
+    for moved in &forecast.moves {
+        parts.push(match &moved.from {
+            Some(from) => {
+                format!("moves tag `{}` from {} to {}", moved.tag, short(from), short(digest))
+            }
+            None => format!("new tag `{}`", moved.tag),
+        });
+    }
+    format!("would copy `{source}` to `{target}` ({digest}): {}", parts.join(", "))
+}
+
+/// Why one target stays as it is.
+#[must_use]
+pub fn failed(order: &Order, error: &Error) -> String {
+    let why = match error.is("unauthorized") {
+        true => "no credentials: ",
+        false => "",
+    };
+    let hint = error.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{}: {why}{}{hint}", order.during(), error.message())
+}
+
+/// What became of all of them, in one line.
+#[must_use]
+pub fn summary(outputs: &Outputs, all: usize, changed: usize, is_dry_run: bool) -> String {
+    match (changed, is_dry_run) {
+        (0, _) => "up to date".to_owned(),
+        (changed, true) => {
+            format!("{changed} of {} would be copied, {} to send", count(all), size(outputs.bytes))
+        }
+        (changed, false) => {
+            format!("copied {changed} of {}, {} sent", count(all), size(outputs.bytes))
+        }
+    }
+}
+
+/// `1 image`, `3 images`.
+#[must_use]
+pub fn count(images: usize) -> String {
+    plural(images as u64, "image")
+}
+
+fn plural(count: u64, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..SHORT_DIGEST).unwrap_or(digest)
+}
+
+/// Bytes for a person: three digits or so, and a binary unit.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    /// From one unit to the next.
+    const STEP: u64 = 1024;
+    let mut value = bytes;
+    let mut tenths = 0;
+    let mut units = ["KiB", "MiB", "GiB", "TiB"].into_iter();
+    let mut unit = "B";
+    while value >= STEP
+        && let Some(next) = units.next()
+    {
+        tenths = value % STEP * 10 / STEP;
+        value /= STEP;
+        unit = next;
+    }
+    match tenths {
+        0 => format!("{value} {unit}"),
+        tenths => format!("{value}.{tenths} {unit}"),
+    }
+}

@@ -1,0 +1,144 @@
+//! `windlass plan --live` and steps with `dry-run`: what would change, by looking alone.
+
+use serde_json::Value;
+use support::{Access, DockerRegistry, Image, Output, Skopeo, TestHost, push_with_skopeo};
+
+use crate::host;
+use crate::import::pipeline;
+
+fn image() -> Image {
+    Image::multi_arch(&["linux/amd64", "linux/arm64"], 10_000)
+}
+
+/// The verdicts, `STEP: VERDICT` each.
+fn verdicts(ran: &Output) -> Vec<String> {
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let word = |step: &Value, key: &str| step[key].as_str().unwrap().to_owned();
+    let steps = told["steps"].as_array().unwrap().iter();
+    steps.map(|step| format!("{}: {}", word(step, "step"), word(step, "verdict"))).collect()
+}
+
+/// Everything that was asked of `registry` changed nothing.
+#[track_caller]
+fn assert_untouched(registry: &DockerRegistry, before: usize) {
+    let requests = registry.requests();
+    let writes: Vec<&String> = requests
+        .iter()
+        .skip(before)
+        .filter(|line| !line.starts_with("GET ") && !line.starts_with("HEAD "))
+        .collect();
+    assert_eq!(writes, [""; 0]);
+}
+
+#[test]
+fn a_live_plan_tells_each_image_apart_and_changes_nothing() {
+    let (image, old) = (image(), Image::multi_arch(&["linux/amd64"], 10));
+    let source = DockerRegistry::start(Access::Anonymous);
+    let target = DockerRegistry::start(Access::Anonymous);
+    let (from, to) = (source.address(), target.address());
+    for tag in ["same", "new", "moved"] {
+        push_with_skopeo(&image, &source, Access::Anonymous, &format!("app:{tag}"));
+    }
+    push_with_skopeo(&image, &target, Access::Anonymous, "app:same");
+    push_with_skopeo(&old, &target, Access::Anonymous, "app:moved");
+    let before = target.requests().len();
+    let with = format!(
+        "source = \"{from}/app\"\ntarget = \"{to}/app\"\ntags = [\"same\", \"new\", \"moved\"]\nforce = true"
+    );
+    let host = host().file("p.toml", pipeline(&with));
+    let ran = host.run(&["plan", "p.toml", "--live"]);
+    ran.exits(0);
+    let (digest, old) = (image.digest(), old.digest());
+    let moved = format!("moves tag `moved` from {} to {}", &old[..19], &digest[..19]);
+    let same = format!("`{to}/app:same` has the same digest as `{from}/app:same`");
+    for part in
+        ["import  would change: 2 of 3 images would be copied", "new tag `new`", &moved, &same]
+    {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.account());
+    }
+    assert_untouched(&target, before);
+    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(10);
+    let json = host.run(&["plan", "p.toml", "--live", "--format", "json"]);
+    assert_eq!(verdicts(json.exits(0)), ["import: would-change"]);
+    assert_untouched(&target, before);
+
+    host.run(&["run", "p.toml"]).exits(0);
+    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(0);
+}
+
+#[test]
+fn a_registry_without_credentials_is_told_and_the_others_are_looked_at() {
+    let image = image();
+    let source = DockerRegistry::start(Access::Basic);
+    let open = DockerRegistry::start(Access::Anonymous);
+    push_with_skopeo(&image, &open, Access::Anonymous, "app:v1");
+    let with = format!(
+        "sources = [\"{}/app:v1\", \"{}/app:v1\"]\ntargets = [\"oci-layout:a\", \"oci-layout:b\"]",
+        source.address(),
+        open.address()
+    );
+    let host = host().file("p.toml", pipeline(&with));
+    let ran = host.run(&["plan", "p.toml", "--live"]);
+    ran.exits(4);
+    for part in ["no credentials", "would copy"] {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.account());
+    }
+    assert!(!host.path("a").exists() && !host.path("b").exists());
+}
+
+#[test]
+fn a_step_after_one_that_would_change_something_may_not_be_told() {
+    let image = image();
+    let source = DockerRegistry::start(Access::Anonymous);
+    push_with_skopeo(&image, &source, Access::Anonymous, "app:v1");
+    let first = pipeline(&format!(
+        "source = \"{}/app:v1\"\ntarget = \"oci-layout:out:v1\"",
+        source.address()
+    ));
+    let host = host().file(
+        "p.toml",
+        format!(
+            r#"{first}
+[[step]]
+id = "on"
+uses = "import-image"
+when = "steps.import.outputs.changed"
+with = {{ source = "oci-layout:out:v1", target = "oci-layout:more:v1", expect-digest = "{{{{ steps.import.outputs.digest }}}}" }}
+
+[[step]]
+id = "hands"
+uses = "{}"
+needs = []
+grant = {{ state = true, workspace = {{ write = ["made"] }} }}
+with = {{ act = "write", at = "made/x", to = "text" }}
+"#,
+            TestHost::guest("hands")
+        ),
+    );
+    let ran = host.run(&["plan", "p.toml", "--live", "--format", "json"]);
+    let told = verdicts(&ran);
+    assert!(told.contains(&"import: would-change".to_owned()), "{}", ran.account());
+    assert!(told.contains(&"on: cannot-tell".to_owned()), "{}", ran.account());
+    assert!(told.contains(&"hands: cannot-tell".to_owned()), "{}", ran.account());
+    ran.exits(0);
+    assert!(!host.path("out").exists() && !host.path("made/x").exists());
+}
+
+#[test]
+fn a_step_that_is_a_dry_run_changes_nothing_in_a_run_either() {
+    let image = image();
+    let source = DockerRegistry::start(Access::Anonymous);
+    let target = DockerRegistry::start(Access::Anonymous);
+    push_with_skopeo(&image, &source, Access::Anonymous, "app:v1");
+    let with =
+        format!("source = \"{}/app:v1\"\ntarget = \"{}/app\"", source.address(), target.address());
+    let text = pipeline(&with).replace("uses = ", "dry-run = true\nuses = ");
+    let host = host().file("p.toml", text);
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    let finished = ran.finished("import");
+    assert_eq!(finished["status"], "changed");
+    assert_eq!(finished["outputs"]["digest"], image.digest());
+    assert_untouched(&target, 0);
+    assert_eq!(Skopeo::new().tags(&format!("docker://{}/app", target.address())), [""; 0]);
+}
