@@ -2,7 +2,8 @@
 //!
 //! [`TestHost`] runs the real binary in a world of its own: a folder, an environment, nothing of the
 //! machine's. Around it stand real parts ([`DockerRegistry`], [`Skopeo`], the [`Embedded`] registry),
-//! [`Image`]s made from nothing, and servers that misbehave ([`HttpServer`], [`HostileRegistry`]).
+//! [`Image`]s made from nothing, servers that misbehave ([`HttpServer`], [`HostileRegistry`]), and
+//! a line on which everything goes wrong ([`FaultProxy`]).
 //!
 //! Everything listens on a free port of 127.0.0.1, waits by bounded polling, and ends when it is
 //! dropped. What is missing or hangs panics with what to type, or with all that was printed.
@@ -31,6 +32,7 @@ mod redaction;
 mod skopeo;
 mod test_host;
 mod tool;
+mod trouble;
 
 pub use certificate::Authority;
 pub use contract::still_fits;
@@ -45,3 +47,4 @@ pub use skopeo::Skopeo;
 pub use snapbox::str;
 pub use tempfile::TempDir;
 pub use test_host::{TestHost, repository_root};
+pub use trouble::{FaultProxy, Gate, Link, Moment, Seen, Trouble, When};
