@@ -71,7 +71,10 @@ impl Server {
     /// Our registry, as one that does not keep referrers (docker-registry 2.8 is one).
     pub(crate) async fn without_referrers(registry: impl Registry + 'static) -> Self {
         let log = Arc::new(Requests::default());
-        let options = ServeOptions { log: Some(Arc::clone(&log) as Arc<dyn AccessLog>) };
+        let options = ServeOptions {
+            log: Some(Arc::clone(&log) as Arc<dyn AccessLog>),
+            ..ServeOptions::default()
+        };
         let (listener, host) = listen().await;
         let hide = |request: Request, next: axum::middleware::Next| async move {
             if request.uri().path().contains("/referrers/") {
