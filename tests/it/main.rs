@@ -10,6 +10,7 @@
     reason = "what panics here fails a test, and says where"
 )]
 
+mod archives;
 mod broken_registry;
 mod compile_cache;
 mod component;

@@ -57,6 +57,13 @@ impl Skopeo {
         succeed(command);
     }
 
+    /// Copies one image, in the shape that `to` needs; its digest may change.
+    pub fn copy_one(&self, from: &str, to: &str) {
+        let mut command = self.command("copy", &["src-", "dest-"]);
+        command.args(["--quiet", from, to]);
+        succeed(command);
+    }
+
     /// Fetches every manifest, config and layer of the image into `folder`; skopeo checks digests.
     pub fn pull_whole(&self, from: &str, folder: &Path) {
         self.copy_all(from, &format!("dir:{}", folder.display()));

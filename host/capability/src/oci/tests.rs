@@ -292,7 +292,8 @@ async fn archives_are_places_in_the_workspace() {
     assert_eq!(new.resolve(&new.selector()).await.unwrap(), None);
     let fault = call.oci.open("docker-archive:out/img.tar:a:1", PULL).await.err().unwrap();
     assert_eq!(fault.code, "denied.oci");
-    let help = "add to `[step.grant]` of the step: oci.pull = [\"docker-archive:out/img.tar\"]";
+    let help = "add to `[step.grant]` of the step: \"docker-archive:out/img.tar\" in the list of \
+                `oci.pull`";
     assert_eq!(fault.help.unwrap(), help);
     symlink(run.folder.path().join("x.tar"), run.workspace().join("out/link.tar")).unwrap();
     let fault = call.oci.open("oci-archive:out/link.tar", PULL).await.err().unwrap();
