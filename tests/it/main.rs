@@ -24,6 +24,7 @@ mod hands;
 mod hog;
 mod matrix;
 mod registry_chain;
+mod registry_kill;
 mod rooms;
 mod run;
 mod secrets;
