@@ -27,6 +27,7 @@ mod import;
 mod live;
 mod matrix;
 mod registry_chain;
+mod registry_kill;
 mod rooms;
 mod run;
 mod secrets;
