@@ -222,7 +222,7 @@ async fn a_copy_moves_what_is_missing_and_says_what_it_did() {
     assert!(copied.sent_bytes > 100_000);
     let again = call.oci.copy(&source, "1", &target, &tagged("1")).await.unwrap();
     assert_eq!((again.changed, again.sent, again.sent_bytes), (false, 0, 0));
-    assert_eq!(again.platforms, ["linux/arm64"], "they are said even if nothing was moved");
+    assert_eq!(again.platforms, [""; 0], "to know them would cost requests of their own");
     assert_eq!(target.resolve("1").await.unwrap().unwrap().digest, digest);
     let lines = run.recorder.lines();
     let (from, to) = (registry.at("base:1"), other.at("mirror/base:1"));
