@@ -110,7 +110,12 @@ impl Trial {
     async fn every(&mut self, rows: &[Row]) {
         let [source, target] = self.honest_requests().await;
         for row in rows {
-            eprintln!("### {:?} {:?} {}", row.trouble, START.get_or_init(std::time::Instant::now).elapsed(), self.tried);
+            eprintln!(
+                "### {:?} {:?} {}",
+                row.trouble,
+                START.get_or_init(std::time::Instant::now).elapsed(),
+                self.tried
+            );
             let sides = [(Side::Source, &source), (Side::Target, &target)];
             for (side, requests) in sides {
                 let mut sorts = BTreeSet::new();
@@ -171,9 +176,8 @@ impl Trial {
             let (method, path) = (&seen.method, &seen.path);
             let often = if lasts { "always" } else { "once" };
             let problems = problems.join("; ");
-            let wrong = format!(
-                "{trouble:?} {often} at {side:?} {number} ({method} {path}): {problems}"
-            );
+            let wrong =
+                format!("{trouble:?} {often} at {side:?} {number} ({method} {path}): {problems}");
             eprintln!("{wrong}");
             self.wrong.push(wrong);
         }
@@ -285,6 +289,5 @@ async fn an_old_tag_stays_or_moves_to_the_whole() {
     eprintln!("{} cases, {} failed", trial.tried, trial.failed);
     trial.verdict(100);
 }
-
 
 static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
