@@ -78,13 +78,7 @@ impl GrantedOci {
             return Err(invalid(format!("`{reference}` is opened for nothing"))
                 .help("ask for `pull`, `push` or `delete`"));
         }
-        let place: ::oci::Place = reference.parse().map_err(|error: ::oci::PlaceError| {
-            let fault = invalid(error.to_string());
-            match error.help() {
-                Some(help) => fault.help(help),
-                None => fault,
-            }
-        })?;
+        let place: ::oci::Place = reference.parse().map_err(not_a_place)?;
         let id = RepositoryId::parse(&place.name()).map_err(|error| error.into_fault("oci"))?;
         // All of it is asked for at once, so that a step fails before its first effect.
         for (is_wanted, want) in [
@@ -105,4 +99,12 @@ impl GrantedOci {
 
 fn invalid(message: String) -> Fault {
     Fault::new(Kind::Invalid, message).code("invalid.oci").side(Side::Plugin)
+}
+
+fn not_a_place(error: ::oci::PlaceError) -> Fault {
+    let fault = invalid(error.to_string());
+    match error.help() {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
 }
