@@ -27,12 +27,14 @@ mod import;
 mod live;
 mod matrix;
 mod registry_chain;
+mod registry_kill;
 mod rooms;
 mod run;
 mod secrets;
 mod signals;
 mod store;
 mod tidy;
+mod trouble;
 
 use support::TestHost;
 

@@ -155,6 +155,11 @@ impl Error {
         }
     }
 
+    /// Whether an answer ended before its end.
+    pub(crate) fn broke_off(&self) -> bool {
+        matches!(self, Self::Remote(error) if error.broke_off())
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {

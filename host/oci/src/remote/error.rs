@@ -69,6 +69,11 @@ impl RemoteError {
         }
     }
 
+    /// Whether the body of an answer ended before its end.
+    pub(crate) fn broke_off(&self) -> bool {
+        matches!(&self.problem, Problem::Transport(error) if error.is_body() || error.is_decode())
+    }
+
     /// The status, if the registry answered at all.
     pub fn status(&self) -> Option<http::StatusCode> {
         match &self.problem {

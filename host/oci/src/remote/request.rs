@@ -85,6 +85,17 @@ impl RemoteRepository {
         Ok(response)
     }
 
+    /// Waits before an answer that broke off is asked for again, unless that was done often enough.
+    pub(super) async fn pause_after_break(&self, attempt: u32, broken: Error) -> Result<(), Error> {
+        let retry = self.remote.options.retry;
+        if attempt >= retry.attempts {
+            return Err(broken);
+        }
+        tracing::debug!(attempt, error = %broken, "asked again: the answer broke off");
+        tokio::time::sleep(retry.pause(attempt)).await;
+        Ok(())
+    }
+
     async fn authorize(
         &self,
         scope: &Scope,

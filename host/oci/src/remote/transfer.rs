@@ -104,7 +104,19 @@ impl RemoteRepository {
         Ok(ask)
     }
 
+    /// An answer that breaks off is asked for again.
     pub(super) async fn get_manifest(&self, selector: &Selector) -> Result<Manifest, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.get_manifest_once(selector).await {
+                Err(error) if error.broke_off() => self.pause_after_break(attempt, error).await?,
+                result => return result,
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn get_manifest_once(&self, selector: &Selector) -> Result<Manifest, Error> {
         let ask = self.manifest_ask(Method::GET, selector)?;
         let response = self.send(&ask).await?;
         match response.status() {
@@ -157,17 +169,31 @@ impl RemoteRepository {
             declared.map_err(|_| Error::invalid(self.what(selector), "its media type is none"))?,
         );
         ask.body = Some(manifest.bytes().clone());
-        let response = self.send(&ask).await?;
-        if !response.status().is_success() {
-            return Err(failure(&ask.method, &ask.url, response).await.into());
+        let expected = manifest.digest();
+        let mut attempt = 1;
+        loop {
+            let response = self.send(&ask).await?;
+            if !response.status().is_success() {
+                return Err(failure(&ask.method, &ask.url, response).await.into());
+            }
+            let claimed = claimed_digest(&ask, response.headers())?;
+            if response.status() != StatusCode::CREATED && claimed.is_none() {
+                // Somebody on the way said that all is well; the registry knows of nothing.
+                let content_type = text(response.headers(), CONTENT_TYPE.as_str()).map(printable);
+                return Err(ask.error(Problem::NoManifest { content_type }));
+            }
+            let found = claimed.unwrap_or(expected);
+            if found.algorithm() != expected.algorithm() || found == expected {
+                let has_subject = manifest.subject().is_some();
+                return Ok(!has_subject || response.headers().contains_key(SUBJECT));
+            }
+            // The tag may be at what arrived; what is right must not be given up before it is.
+            if attempt >= self.remote.options.retry.attempts {
+                let mismatch = Mismatch::digest(expected, found);
+                return Err(Error::mismatch(self.what(selector), mismatch));
+            }
+            attempt += 1;
         }
-        let claimed = claimed_digest(&ask, response.headers())?;
-        let (expected, found) = (manifest.digest(), claimed.unwrap_or(manifest.digest()));
-        if found.algorithm() == expected.algorithm() && found != expected {
-            let mismatch = Mismatch::digest(expected, found);
-            return Err(Error::mismatch(self.what(selector), mismatch));
-        }
-        Ok(manifest.subject().is_none() || response.headers().contains_key(SUBJECT))
     }
 
     pub(super) async fn head_blob(&self, digest: &Digest) -> Result<Option<u64>, Error> {
@@ -175,6 +201,19 @@ impl RemoteRepository {
         let response = self.send(&ask).await?;
         match response.status() {
             StatusCode::OK => {
+                let claimed = claimed_digest(&ask, response.headers())?;
+                if let Some(found) = claimed
+                    && found.algorithm() == digest.algorithm()
+                    && found != *digest
+                {
+                    let what = format!("blob {digest} of {}", self.place());
+                    return Err(Error::mismatch(what, Mismatch::digest(*digest, found)));
+                }
+                // A page to sign in is answered with 200 too.
+                if claimed.is_none() && is_web_page(response.headers()) {
+                    let why = "answered with a web page, not with a blob".to_owned();
+                    return Err(ask.error(Problem::Protocol(why)));
+                }
                 let size = text(response.headers(), CONTENT_LENGTH.as_str());
                 let size = size.and_then(|text| text.parse().ok());
                 let missing = || Problem::Protocol("the answer has no `Content-Length`".to_owned());
@@ -270,8 +309,23 @@ impl RemoteRepository {
         Ok(tags)
     }
 
-    /// One page of a list, and where the next is.
+    /// One page of a list, and where the next is. An answer that breaks off is asked for again.
     pub(super) async fn json_page<T: serde::de::DeserializeOwned>(
+        &self,
+        ask: &Ask,
+        what: &str,
+    ) -> Result<(T, Option<Url>), Error> {
+        let mut attempt = 1;
+        loop {
+            match self.json_page_once(ask, what).await {
+                Err(error) if error.broke_off() => self.pause_after_break(attempt, error).await?,
+                result => return result,
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn json_page_once<T: serde::de::DeserializeOwned>(
         &self,
         ask: &Ask,
         what: &str,
@@ -282,7 +336,8 @@ impl RemoteRepository {
             StatusCode::NOT_FOUND => return Err(self.not_found(what.to_owned())),
             _ => return Err(failure(&ask.method, &ask.url, response).await.into()),
         }
-        let next = page::next(response.headers(), &ask.url);
+        let next = page::next(response.headers(), &ask.url)
+            .map_err(|why| ask.error(Problem::Protocol(why.to_owned())))?;
         let limit = usize::try_from(LARGEST_MANIFEST).unwrap_or(usize::MAX);
         let bytes =
             read_limited(response, limit).await.map_err(|e| ask.error(Problem::Transport(e)))?;
@@ -344,6 +399,12 @@ fn media_type(headers: &HeaderMap) -> Option<MediaType> {
             "" | "application/json" | "application/octet-stream" | "application/xhtml+xml"
         );
     (!is_generic).then_some(media_type)
+}
+
+fn is_web_page(headers: &HeaderMap) -> bool {
+    let content_type = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    ["text/html", "application/xhtml+xml"].iter().any(|page| media_type.eq_ignore_ascii_case(page))
 }
 
 fn claimed_digest(ask: &Ask, headers: &HeaderMap) -> Result<Option<Digest>, Error> {

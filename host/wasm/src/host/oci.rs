@@ -174,7 +174,7 @@ impl wit::HostBlob for StepState {
 }
 
 impl StepState {
-    fn request(&mut self, this: &Resource<PendingCopy>) -> wasmtime::Result<&mut CopyRequest> {
+    fn told(&mut self, this: &Resource<PendingCopy>) -> wasmtime::Result<&mut CopyRequest> {
         Ok(&mut self.table.get_mut(this)?.copy.request)
     }
 
@@ -222,7 +222,7 @@ impl wit::HostCopyRequest for StepState {
     }
 
     async fn tag(&mut self, this: Resource<PendingCopy>, tag: String) -> wasmtime::Result<()> {
-        self.request(&this)?.tags.push(tag);
+        self.told(&this)?.tags.push(tag);
         Ok(())
     }
 
@@ -231,12 +231,12 @@ impl wit::HostCopyRequest for StepState {
         this: Resource<PendingCopy>,
         platforms: Vec<String>,
     ) -> wasmtime::Result<()> {
-        self.request(&this)?.platforms = Some(platforms);
+        self.told(&this)?.platforms = Some(platforms);
         Ok(())
     }
 
     async fn force(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
-        self.request(&this)?.force = true;
+        self.told(&this)?.force = true;
         Ok(())
     }
 
@@ -245,12 +245,12 @@ impl wit::HostCopyRequest for StepState {
         this: Resource<PendingCopy>,
         digest: String,
     ) -> wasmtime::Result<()> {
-        self.request(&this)?.expect = Some(digest);
+        self.told(&this)?.expect = Some(digest);
         Ok(())
     }
 
     async fn sparse(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
-        self.request(&this)?.is_sparse = true;
+        self.told(&this)?.is_sparse = true;
         Ok(())
     }
 
@@ -259,13 +259,13 @@ impl wit::HostCopyRequest for StepState {
         this: Resource<PendingCopy>,
         artifact_types: Option<Vec<String>>,
     ) -> wasmtime::Result<()> {
-        self.request(&this)?.referrers =
+        self.told(&this)?.referrers =
             artifact_types.map_or(ReferrerChoice::All, ReferrerChoice::Only);
         Ok(())
     }
 
     async fn recheck_referrers(&mut self, this: Resource<PendingCopy>) -> wasmtime::Result<()> {
-        self.request(&this)?.recheck_referrers = true;
+        self.told(&this)?.recheck_referrers = true;
         Ok(())
     }
 
@@ -273,7 +273,7 @@ impl wit::HostCopyRequest for StepState {
         &mut self,
         this: Resource<PendingCopy>,
     ) -> wasmtime::Result<()> {
-        self.request(&this)?.foreign_layers = true;
+        self.told(&this)?.foreign_layers = true;
         Ok(())
     }
 

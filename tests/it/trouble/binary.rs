@@ -1,0 +1,1 @@
+//! Some of it as a user sees it.
