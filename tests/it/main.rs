@@ -11,6 +11,7 @@
 )]
 
 mod archives;
+mod auth;
 mod broken_registry;
 mod compile_cache;
 mod component;
@@ -24,6 +25,7 @@ mod guest;
 mod hands;
 mod hog;
 mod import;
+mod killed;
 mod live;
 mod matrix;
 mod registry_chain;

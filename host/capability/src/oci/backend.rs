@@ -131,6 +131,8 @@ impl Oci {
         match (place, id) {
             (Place::Registry(reference), _) => {
                 let repository = self.remote()?.repository(reference)?;
+                // The first token is then good for all, and no second one is asked for.
+                let repository = if access.push { repository.for_writing() } else { repository };
                 Ok(Arc::new(repository.counted_by(Arc::clone(tally))))
             }
             (Place::Layout(_), RepositoryId::Layout { path }) => {
