@@ -95,7 +95,7 @@ fn a_token_service_whose_tokens_are_refused_is_unauthorized_and_says_what_to_try
 }
 
 #[test]
-fn a_bit_that_fell_over_is_a_mismatch_and_both_digests_are_told() {
+fn a_bit_that_fell_over_is_a_mismatch_and_the_blob_is_named() {
     let scene = Scene::new();
     let (layer, _) = &scene.image.blobs[0];
     scene.from.trouble(When::asked("GET", layer).always(), Trouble::CorruptAnswer);

@@ -130,5 +130,7 @@ pub(super) fn token_rows() -> Vec<Row> {
         row(Trouble::Refuse(503), Well, TRANSIENT),
         row(Trouble::ResetBehind, Well, TRANSIENT),
         row(Trouble::CutAnswer, TRANSIENT, TRANSIENT),
+        // The other origin refuses whoever brings the registry's token.
+        row(Trouble::Elsewhere, Well, Well),
     ]
 }

@@ -37,7 +37,9 @@ pub(super) async fn registry(command: Registry, settings: &Settings) -> Result<E
     .await;
     match served {
         Ok(()) => Ok(Exit::Ok),
-        Err(error) => Err(Fault::new(Kind::Failed, "the registry stopped").cause(error).into()),
+        Err(error) => {
+            Err(Fault::new(Kind::Failed, "the registry stopped").cause(error).into())
+        }
     }
 }
 
