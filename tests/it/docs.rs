@@ -50,12 +50,22 @@ fn every_example_runs_with_registries_of_this_machine() {
     let source = DockerRegistry::start(Access::Anonymous);
     let target = DockerRegistry::start(Access::Anonymous);
     let (from, to) = (source.address(), target.address());
-    for name in ["app:v1", "base/alpine:3.20", "base/node:22"] {
+    for name in ["app:v1", "base/alpine:3.20", "base/node:22", "tags:3.20", "tags:2.0"] {
         push_with_skopeo(&image, &source, Access::Anonymous, name);
     }
     let app = format!("source={from}/app:v1");
     // Inputs for each, and what must be there afterwards.
+    let digest = format!("digest={}", image.digest());
     let examples = BTreeMap::from([
+        ("archive.toml", (vec![app.clone(), format!("target={to}/archive:v1")], "archive:v1")),
+        (
+            "import-signed.toml",
+            (vec![app.clone(), digest, format!("target={to}/signed:v1")], "signed:v1"),
+        ),
+        (
+            "mirror-tags.toml",
+            (vec![format!("source={from}/tags"), format!("target={to}/tags")], "tags:3.20"),
+        ),
         ("import.toml", (vec![app.clone(), format!("target={to}/import:v1")], "import:v1")),
         ("offline-bundle.toml", (vec![app, format!("target={to}/bundle:v1")], "bundle:v1")),
         (

@@ -11,6 +11,7 @@
     reason = "what panics here fails a test, and says where"
 )]
 
+mod archives;
 mod broken_registry;
 mod compile_cache;
 mod component;
@@ -27,6 +28,7 @@ mod import;
 mod live;
 mod matrix;
 mod registry_chain;
+mod registry_kill;
 mod rooms;
 mod run;
 mod secrets;

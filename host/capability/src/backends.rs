@@ -105,6 +105,8 @@ impl Granted {
             client: ::oci::client::ClientOptions::default(),
             registries: BTreeMap::new(),
             docker_configs: Vec::new(),
+            helpers: crate::CredentialHelpers::default(),
+            journal: None,
             secrets: secrets.clone(),
             workspace: nowhere.clone(),
         })

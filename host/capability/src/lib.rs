@@ -35,8 +35,9 @@ pub use crate::http::{
     Response, Timeouts,
 };
 pub use crate::oci::{
-    AccessFlags, Blob, Copied, CopyRequest, Descriptor, Forecast, GrantedOci, ManifestBytes, Oci,
-    OciOptions, PlannedCopy, ReferrerChoice, RegistrySettings, Repository, TextOrSecret,
+    AccessFlags, Blob, Copied, CopyRequest, CredentialHelpers, Descriptor, Forecast, GrantedOci,
+    ManifestBytes, Oci, OciOptions, PlannedCopy, ReferrerChoice, RegistrySettings, Repository,
+    TextOrSecret,
 };
 pub use backends::{Backends, CallFacts, Granted};
 pub use grant::{

@@ -141,6 +141,8 @@ impl TestRunBuilder {
             client: ::oci::client::ClientOptions::default(),
             registries: self.registries,
             docker_configs: vec![folder.path().join("docker.json")],
+            helpers: crate::CredentialHelpers::default(),
+            journal: None,
             secrets: secrets.clone(),
             workspace: workspace.clone(),
         });

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Keep secrets in an encrypted store on this machine
     #[command(subcommand)]
     Secret(Secret),
-    /// Serve an OCI registry
+    /// Serve an OCI registry, or clean one up
     #[command(subcommand)]
     Registry(Registry),
     /// Look at plugins
@@ -174,17 +174,53 @@ pub(crate) enum Secret {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Registry {
     /// Serve a registry from a directory of OCI layouts, until interrupted
-    Serve {
-        /// The directory; each repository is an OCI layout in it
-        #[arg(long, value_name = "DIR", default_value = "registry")]
-        root: PathBuf,
-        /// Address and port; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
-        listen: std::net::SocketAddr,
-        /// Write a line for each request to standard error
-        #[arg(long)]
-        access_log: bool,
-    },
+    Serve(ServeRegistry),
+    /// Remove blobs that no image needs; a server may run meanwhile
+    Gc(CollectGarbage),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeRegistry {
+    /// The directory; each repository is an OCI layout in it
+    #[arg(long, value_name = "DIR", default_value = "registry")]
+    pub(crate) root: PathBuf,
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Users and their bcrypt hashes, as `htpasswd -B` writes them; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) htpasswd: Option<PathBuf>,
+    /// Speak TLS: the certificate chain in PEM, the server's own first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Take passwords without TLS from other machines, where all on the way can read them
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Write a line for each request: method, path, status, time; `-` is standard error
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) access_log: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CollectGarbage {
+    /// The directory of the registry
+    #[arg(long, value_name = "DIR", default_value = "registry")]
+    pub(crate) root: PathBuf,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Leave what was written or asked for more recently: it may belong to a push under way
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: std::time::Duration,
+    /// Remove manifests too that no tag leads to
+    #[arg(long)]
+    pub(crate) untagged: bool,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Subcommand)]

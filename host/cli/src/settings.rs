@@ -16,9 +16,13 @@ pub(crate) struct Settings {
     pub(crate) state_dir: PathBuf,
     /// The local secret store and its key. `WINDLASS_SECRETS_DIR`, else `$XDG_DATA_HOME/windlass/secrets`.
     pub(crate) secrets_dir: PathBuf,
-    /// Files with registry credentials, the first that exists counts: `REGISTRY_AUTH_FILE`,
-    /// `$XDG_RUNTIME_DIR/containers/auth.json`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`.
+    /// Files with registry credentials, the first that has one for a repository counts:
+    /// `REGISTRY_AUTH_FILE`, `$XDG_RUNTIME_DIR/containers/auth.json`,
+    /// `$XDG_CONFIG_HOME/containers/auth.json` (`~/.config`), `$DOCKER_CONFIG/config.json`
+    /// (`~/.docker`).
     pub(crate) registry_auth_files: Vec<PathBuf>,
+    /// The credential helpers that those files may name. `WINDLASS_CREDENTIAL_HELPERS`, with commas.
+    pub(crate) credential_helpers: Vec<String>,
     /// More root certificates. `SSL_CERT_FILE`.
     pub(crate) ca_files: Vec<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, either case.
@@ -71,18 +75,16 @@ impl Settings {
                         .help(format!("set {own} to a directory of your own"))
                 })
         };
-        let mut registry_auth_files = Vec::new();
-        match path("REGISTRY_AUTH_FILE") {
-            Some(file) => registry_auth_files.push(file),
-            None => {
-                registry_auth_files
-                    .extend(path("XDG_RUNTIME_DIR").map(|path| path.join("containers/auth.json")));
-                registry_auth_files
-                    .extend(path("DOCKER_CONFIG").map(|path| path.join("config.json")));
-                registry_auth_files
-                    .extend(home.as_ref().map(|home| home.join(".docker/config.json")));
-            }
-        }
+        let below_home = |leaf: &str| home.as_ref().map(|home| home.join(leaf));
+        let containers = "containers/auth.json";
+        let registry_auth_files = [
+            path("REGISTRY_AUTH_FILE"),
+            path("XDG_RUNTIME_DIR").map(|path| path.join(containers)),
+            path("XDG_CONFIG_HOME").or_else(|| below_home(".config")).map(|p| p.join(containers)),
+            path("DOCKER_CONFIG").or_else(|| below_home(".docker")).map(|p| p.join("config.json")),
+        ];
+        let helpers = text("WINDLASS_CREDENTIAL_HELPERS").unwrap_or_default();
+        let helpers = helpers.split(',').map(str::trim).filter(|name| !name.is_empty());
         let coloured = match global.color {
             Colour::Always => true,
             Colour::Never => false,
@@ -103,7 +105,8 @@ impl Settings {
                 ".local/share",
                 "windlass/secrets",
             )?,
-            registry_auth_files,
+            registry_auth_files: registry_auth_files.into_iter().flatten().collect(),
+            credential_helpers: helpers.map(str::to_owned).collect(),
             ca_files: path("SSL_CERT_FILE").into_iter().collect(),
             proxy: Proxy {
                 http: either_case("HTTP_PROXY"),
@@ -149,6 +152,54 @@ mod tests {
         assert_eq!(mixed.cache_dir, PathBuf::from("/x/windlass"));
         assert_eq!(mixed.state_dir, PathBuf::from("/own"));
         assert_eq!(settings(&[], Colour::Auto, false).unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[test]
+    fn credentials_are_looked_for_in_the_order_of_other_tools() {
+        let files = |environment: &[(&str, &str)]| {
+            let environment = [&[("HOME", "/h")], environment].concat();
+            let settings = settings(&environment, Colour::Auto, false).unwrap();
+            settings.registry_auth_files
+        };
+        let paths = |texts: &[&str]| texts.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(
+            files(&[]),
+            paths(&["/h/.config/containers/auth.json", "/h/.docker/config.json"])
+        );
+        let all = [
+            ("DOCKER_CONFIG", "/d"),
+            ("REGISTRY_AUTH_FILE", "/a.json"),
+            ("XDG_RUNTIME_DIR", "/r"),
+            ("XDG_CONFIG_HOME", "/c"),
+        ];
+        assert_eq!(
+            files(&all),
+            paths(&[
+                "/a.json",
+                "/r/containers/auth.json",
+                "/c/containers/auth.json",
+                "/d/config.json"
+            ])
+        );
+    }
+
+    #[test]
+    fn credential_helpers_are_named_or_there_are_none() {
+        let helpers = |text: &str| {
+            let environment = [("HOME", "/h"), ("WINDLASS_CREDENTIAL_HELPERS", text)];
+            settings(&environment, Colour::Auto, false).unwrap().credential_helpers
+        };
+        assert_eq!(helpers("ecr-login, gcr,,"), ["ecr-login", "gcr"]);
+        assert_eq!(helpers(","), [""; 0]);
+    }
+
+    #[test]
+    fn proxies_are_read_in_either_case() {
+        let environment =
+            [("HOME", "/h"), ("https_proxy", "http://p:1"), ("NO_PROXY", "a"), ("no_proxy", "b")];
+        let proxy = settings(&environment, Colour::Auto, false).unwrap().proxy;
+        assert_eq!(proxy.https.as_deref(), Some("http://p:1"));
+        assert_eq!((proxy.http, proxy.no_proxy.as_deref()), (None, Some("a")));
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use capability::{
-    Backends, CallFacts, EnvProvider, Field, FileProvider, GrantText, Http, HttpText, LedgerLine,
-    Level, LocalStore, Oci, OciOptions, RegistrySettings, Reporter, SecretProviders, SecretSource,
-    SecretText, Secrets, StateFile, TextOrSecret, Unit,
+    Backends, CallFacts, CredentialHelpers, EnvProvider, Field, FileProvider, GrantText, Http,
+    HttpText, LedgerLine, Level, LocalStore, Oci, OciOptions, RegistrySettings, Reporter,
+    SecretProviders, SecretSource, SecretText, Secrets, StateFile, TextOrSecret, Unit,
 };
 use futures::future::BoxFuture;
 use oci::client::{CaFile, ClientOptions, ProxyOptions};
@@ -178,6 +178,8 @@ pub(crate) fn backends(
         client: client.clone(),
         registries: registries.unwrap_or_default(),
         docker_configs: settings.registry_auth_files.clone(),
+        helpers: CredentialHelpers::new(settings.credential_helpers.iter().cloned()),
+        journal: Some(settings.state_dir.join("uploads")),
         secrets: secrets.clone(),
         workspace: base.to_owned(),
     })?;

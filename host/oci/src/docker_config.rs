@@ -4,8 +4,9 @@
 //! registries, or (containers only) repositories, to credentials; the longest match counts.
 //! Which files are read, and in which order, is the caller's business.
 //!
-//! Never: a credential helper is started. It is somebody else's program, so it is opt-in, and a
-//! registry that depends on one is refused with a word about it rather than asked without a name.
+//! Never: a credential helper is started here. It is somebody else's program, so it is opt-in, and
+//! whoever may start it is told its name; a registry that depends on one is otherwise refused with a
+//! word about it rather than asked without a name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +33,26 @@ pub struct DockerConfig {
     auths: BTreeMap<String, Entry>,
     helpers: BTreeMap<String, String>,
     store: Option<String>,
+}
+
+/// What a configuration file knows of a repository's credential.
+#[derive(Clone)]
+pub enum Kept {
+    /// The credential itself.
+    InFile(Credential),
+    /// Another program has it.
+    ByHelper(Helper),
+}
+
+/// A program that keeps credentials (docker's `credHelpers` and `credsStore`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Helper {
+    /// `NAME` of the program `docker-credential-NAME`, as the file has it: anything at all.
+    pub name: String,
+    /// What it is asked for: the host of the registry, or docker's own word for `docker.io`.
+    pub server: String,
+    /// The file that names it.
+    pub file: PathBuf,
 }
 
 /// Why a configuration file cannot be used.
@@ -122,46 +143,48 @@ impl DockerConfig {
         Ok(Self { path: path.to_owned(), auths, helpers, store: file.creds_store })
     }
 
-    /// The credential for a repository, if the file has one.
-    ///
-    /// # Errors
-    /// Only a credential helper could tell.
-    pub fn find(
-        &self,
-        registry: &RegistryHost,
-        repository: &RepositoryName,
-    ) -> Result<Option<Credential>, Fault> {
+    /// The credential for a repository, or who has it, if the file says so.
+    pub fn find(&self, registry: &RegistryHost, repository: &RepositoryName) -> Option<Kept> {
         if let Some(helper) = self.helpers.get(registry.as_str()) {
-            return Err(self.helper(helper, registry));
+            return Some(Kept::ByHelper(self.helper(helper, registry)));
         }
         let whole = format!("{registry}/{repository}");
         let mut prefix = whole.as_str();
         loop {
-            match self.auths.get(prefix) {
-                Some(Some(credential)) => return Ok(Some(credential.clone())),
-                Some(None) if self.store.is_some() => {
-                    let helper = self.store.as_deref().unwrap_or_default();
-                    return Err(self.helper(helper, registry));
+            match (self.auths.get(prefix), &self.store) {
+                (Some(Some(credential)), _) => return Some(Kept::InFile(credential.clone())),
+                (Some(None), Some(store)) => {
+                    return Some(Kept::ByHelper(self.helper(store, registry)));
                 }
-                Some(None) | None => {}
+                (Some(None), None) | (None, _) => {}
             }
-            match prefix.rsplit_once('/') {
-                Some((shorter, _)) => prefix = shorter,
-                None => return Ok(None),
-            }
+            prefix = prefix.rsplit_once('/')?.0;
         }
     }
 
-    fn helper(&self, helper: &str, registry: &RegistryHost) -> Fault {
+    fn helper(&self, name: &str, registry: &RegistryHost) -> Helper {
+        let server = match registry.as_str() {
+            "docker.io" => DOCKER_HUB_KEY.to_owned(),
+            host => host.to_owned(),
+        };
+        Helper { name: name.to_owned(), server, file: self.path.clone() }
+    }
+}
+
+impl Helper {
+    /// What is said where it may not be started.
+    pub fn not_enabled(&self, registry: &RegistryHost) -> Fault {
         let message = format!(
-            "the credential for `{registry}` is kept by the helper `docker-credential-{helper}`, \
-             which is not enabled"
+            "the credential for `{registry}` is kept by the helper `docker-credential-{}`, which \
+             is not enabled",
+            self.name
         );
         Fault::new(Kind::Unauthorized, message)
             .code("oci.unauthorized")
-            .cause(format!("`{}` names it", self.path.display()))
+            .cause(format!("`{}` names it", self.file.display()))
+            .help(format!("set `WINDLASS_CREDENTIAL_HELPERS={}` to let it be started", self.name))
             .help(format!(
-                "add `[registries.\"{registry}\"]` with a username and a password to the pipeline"
+                "or add `[registries.\"{registry}\"]` with a username and a password to the pipeline"
             ))
     }
 }
@@ -173,8 +196,12 @@ impl Credentials for DockerConfig {
         repository: &'a RepositoryName,
         _service: Option<&'a Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
-        let found = self.find(registry, repository);
-        Box::pin(async { found.map(|found| found.unwrap_or(Credential::Anonymous)) })
+        let found = match self.find(registry, repository) {
+            None => Ok(Credential::Anonymous),
+            Some(Kept::InFile(credential)) => Ok(credential),
+            Some(Kept::ByHelper(helper)) => Err(helper.not_enabled(registry)),
+        };
+        Box::pin(async { found })
     }
 }
 
@@ -230,6 +257,14 @@ fn credential(username: String, password: String) -> Credential {
     match username.as_str() {
         "<token>" | TOKEN_USER => Credential::IdentityToken(Secret::new(password)),
         _ => Credential::Basic { username, password: Secret::new(password) },
+    }
+}
+
+impl Credential {
+    /// A name and a password as docker and its helpers keep them: an identity token may come in the
+    /// place of a password.
+    pub fn kept(username: String, password: String) -> Self {
+        credential(username, password)
     }
 }
 

@@ -62,6 +62,14 @@ impl Layout {
         Self { disk: Arc::new(Disk::new(path, name)), registry: None, referrers: Arc::default() }
     }
 
+    /// The layout at `path`, which keeps `held` for as long as anything works on its files, also
+    /// what goes on behind a caller that has given up.
+    pub(crate) fn holding(path: PathBuf, held: Box<dyn Send + Sync>) -> Self {
+        let name = format!("oci-layout:{}", path.display());
+        let disk = Arc::new(Disk::new(path, name).holding(held));
+        Self { disk, registry: None, referrers: Arc::default() }
+    }
+
     fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
         let disk = Arc::new(root.disk(&repository));
         Self { disk, registry: Some((root, repository)), referrers: Arc::default() }

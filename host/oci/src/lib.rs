@@ -46,7 +46,7 @@ pub use copy::{
 pub use credentials::{Anonymous, Credential, Credentials};
 pub use descriptor::{Annotations, Descriptor};
 pub use digest::{Algorithm, Digest, DigestError, Hasher, Mismatch, Verifier};
-pub use docker_config::{DockerConfig, DockerConfigError};
+pub use docker_config::{DockerConfig, DockerConfigError, Helper, Kept};
 pub use error::Error;
 pub use index::Index;
 pub use layout::{Garbage, GarbageOptions, Layout, LayoutRegistry};

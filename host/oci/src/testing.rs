@@ -56,9 +56,14 @@ impl Requests {
 impl Server {
     /// Our registry over `registry`.
     pub(crate) async fn registry(registry: impl Registry + 'static) -> Self {
+        Self::with(registry, ServeOptions::default()).await
+    }
+
+    /// Our registry over `registry`, told more; the log is this server's own.
+    pub(crate) async fn with(registry: impl Registry + 'static, options: ServeOptions) -> Self {
         let log = Arc::new(Requests::default());
         let log_to = Some(Arc::clone(&log) as Arc<dyn AccessLog>);
-        let options = ServeOptions { log: log_to, ..ServeOptions::default() };
+        let options = ServeOptions { log: log_to, ..options };
         let (listener, host) = listen().await;
         let mut tasks = JoinSet::new();
         let registry: Arc<dyn Registry> = Arc::new(registry);

@@ -220,7 +220,10 @@ fn read_registry<'a>(
     host: &At<String>,
     item: &'a Item<'a>,
 ) -> Option<RegistryEntry> {
-    let is_host = !host.value.is_empty() && !host.value.contains(['/', '@', ' ', '?', '#']);
+    // A host, or a host and the first parts of the names of its repositories.
+    let is_host = !host.value.contains(['@', ' ', '?', '#'])
+        && !host.value.contains("://")
+        && host.value.split('/').all(|part| !part.is_empty());
     if !is_host {
         reader.report(problem::not_a_host(reader.source, host));
     }

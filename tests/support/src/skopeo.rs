@@ -27,7 +27,8 @@ impl Skopeo {
     pub fn of(registry: &DockerRegistry, access: Access) -> Self {
         let ca_folder = (access == Access::Tls)
             .then(|| registry.ca().parent().expect("a file has a folder").to_owned());
-        Self { credentials: access == Access::Basic, ca_folder }
+        let credentials = matches!(access, Access::Basic | Access::Token);
+        Self { credentials, ca_folder }
     }
 
     /// The bytes of the manifest or index at `reference`, such as `docker://127.0.0.1:5000/a:1`.
@@ -54,6 +55,13 @@ impl Skopeo {
     pub fn copy_all(&self, from: &str, to: &str) {
         let mut command = self.command("copy", &["src-", "dest-"]);
         command.args(["--quiet", "--all", "--preserve-digests", from, to]);
+        succeed(command);
+    }
+
+    /// Copies one image, in the shape that `to` needs; its digest may change.
+    pub fn copy_one(&self, from: &str, to: &str) {
+        let mut command = self.command("copy", &["src-", "dest-"]);
+        command.args(["--quiet", from, to]);
         succeed(command);
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ::oci::{
-    Archive, ArchiveFormat, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
+    Archive, ArchiveFormat, Journal, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
     Whereabouts,
     client::{CaFile, ClientOptions},
 };
@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 
 use super::AccessFlags;
 use super::credential::{RegistryCredentials, RegistrySettings};
+use super::helper::CredentialHelpers;
 use crate::{
     grant::{Denied, Layer, Reach, RepositoryId},
     http::{Http, address},
@@ -29,10 +30,14 @@ use crate::{
 pub struct OciOptions {
     /// Roots, proxy, timeouts; its resolver is not used.
     pub client: ClientOptions,
-    /// `[registries]` of the pipeline, by `HOST[:PORT]`.
+    /// `[registries]` of the pipeline, by `HOST[:PORT]` or `HOST[:PORT]/PREFIX`.
     pub registries: BTreeMap<String, RegistrySettings>,
     /// Docker's and podman's configuration files, the one that counts first; missing ones are fine.
     pub docker_configs: Vec<PathBuf>,
+    /// The credential helpers that those files may name.
+    pub helpers: CredentialHelpers,
+    /// Where uploads of large blobs are remembered beyond this process.
+    pub journal: Option<PathBuf>,
     /// The pipeline's secrets.
     pub secrets: Secrets,
     /// The folder of the pipeline file, in which layouts are.
@@ -51,6 +56,7 @@ struct Inner {
     tls: BTreeSet<String>,
     credentials: Arc<RegistryCredentials>,
     workspace: PathBuf,
+    journal: Option<Arc<Journal>>,
     remote: Mutex<Option<Remote>>,
     whereabouts: Whereabouts,
 }
@@ -61,12 +67,15 @@ impl Oci {
     /// # Errors
     /// [`Kind::Invalid`] for a key of `[registries]` that is no registry.
     pub fn new(options: OciOptions) -> Result<Self, Fault> {
-        let OciOptions { mut client, registries, docker_configs, secrets, workspace } = options;
+        let OciOptions { registries, docker_configs, helpers, secrets, .. } = options;
+        let (mut client, workspace) = (options.client, options.workspace);
         let (mut insecure, mut tls) = (BTreeSet::new(), BTreeSet::new());
         let mut parsed = BTreeMap::new();
         for (text, settings) in registries {
+            let (host, prefix) = text.split_once('/').unwrap_or((&text, ""));
+            let prefix = prefix.to_owned();
             let host: ::oci::RegistryHost =
-                text.parse().map_err(|error: ::oci::ReferenceError| {
+                host.parse().map_err(|error: ::oci::ReferenceError| {
                     Fault::new(Kind::Invalid, error.to_string())
                         .code("invalid.oci")
                         .help("write it as `[registries.\"registry.example:5000\"]`")
@@ -82,11 +91,17 @@ impl Oci {
                     .ca_files
                     .push(CaFile { path: path.clone(), only_for: Some(host.to_owned()) });
             }
-            parsed.insert(host, settings);
+            parsed.insert((host, prefix), settings);
         }
         let docker = OnceCell::new();
-        let credentials =
-            Arc::new(RegistryCredentials { registries: parsed, docker_configs, secrets, docker });
+        let credentials = Arc::new(RegistryCredentials {
+            registries: parsed,
+            docker_configs,
+            helpers,
+            secrets,
+            docker,
+        });
+        let journal = options.journal.map(|folder| Arc::new(Journal::new(folder)));
         let (remote, whereabouts) = (Mutex::new(None), Whereabouts::default());
         Ok(Self(Arc::new(Inner {
             client,
@@ -94,6 +109,7 @@ impl Oci {
             tls,
             credentials,
             workspace,
+            journal,
             remote,
             whereabouts,
         })))
@@ -167,6 +183,7 @@ impl Oci {
                 insecure: self.0.insecure.clone(),
                 tls: self.0.tls.clone(),
                 check_address: Some(no_metadata),
+                journal: self.0.journal.clone(),
                 ..RemoteOptions::default()
             },
         );

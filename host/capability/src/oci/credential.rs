@@ -1,19 +1,22 @@
-//! Who we are to a registry: the pipeline's `[registries]`, then docker's configuration.
+//! Who we are to a registry: the pipeline's `[registries]`, then podman's and docker's configuration
+//! files, then nobody.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use ::oci::{Credential, Credentials, DockerConfig, RegistryHost, RepositoryName};
+use ::oci::{Credential, Credentials, DockerConfig, Kept, RegistryHost, RepositoryName};
 use futures::future::BoxFuture;
 use report::{Fault, Kind, Mask, Side};
 use tokio::sync::OnceCell;
 use url::{Host, Url};
 
+use super::helper::CredentialHelpers;
 use crate::secrets::{SecretHandle, Secrets};
 
 /// The port that a registry without one is asked at; `only-to` without a port takes any.
 const HTTPS_PORT: u16 = 443;
 
-/// `[registries."HOST"]` of a pipeline.
+/// `[registries."HOST"]` of a pipeline, or `[registries."HOST/PREFIX"]`: credentials of the
+/// repositories below a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
     /// The user.
@@ -39,8 +42,10 @@ pub enum TextOrSecret {
 
 /// Credentials by destination; no plugin ever sees one.
 pub(super) struct RegistryCredentials {
-    pub(super) registries: BTreeMap<RegistryHost, RegistrySettings>,
+    /// By host and path prefix; the empty one is for all of the host.
+    pub(super) registries: BTreeMap<(RegistryHost, String), RegistrySettings>,
     pub(super) docker_configs: Vec<PathBuf>,
+    pub(super) helpers: CredentialHelpers,
     pub(super) secrets: Secrets,
     /// Read at the first registry that wants to know who we are.
     pub(super) docker: OnceCell<Arc<[DockerConfig]>>,
@@ -54,14 +59,19 @@ impl Credentials for RegistryCredentials {
         service: Option<&'a Url>,
     ) -> BoxFuture<'a, Result<Credential, Fault>> {
         Box::pin(async move {
-            if let Some(settings) = self.registries.get(registry)
+            if let Some(settings) = self.entry(registry, repository)
                 && let Some(credential) = self.configured(registry, settings, service).await?
             {
                 return Ok(credential);
             }
             let configs = self.docker.get_or_try_init(|| self.read_docker_configs()).await?;
             for config in configs.iter() {
-                if let Some(credential) = config.find(registry, repository)? {
+                let found = match config.find(registry, repository) {
+                    Some(Kept::InFile(credential)) => Some(credential),
+                    Some(Kept::ByHelper(helper)) => self.helpers.ask(&helper, registry).await?,
+                    None => None,
+                };
+                if let Some(credential) = found {
                     learn(self.secrets.mask(), &credential);
                     return Ok(credential);
                 }
@@ -72,6 +82,17 @@ impl Credentials for RegistryCredentials {
 }
 
 impl RegistryCredentials {
+    /// The entry with the longest prefix that says who we are.
+    pub(super) fn entry(
+        &self,
+        registry: &RegistryHost,
+        repository: &RepositoryName,
+    ) -> Option<&RegistrySettings> {
+        prefixes(repository.as_str())
+            .filter_map(|prefix| self.registries.get(&(registry.clone(), prefix.to_owned())))
+            .find(|settings| settings.username.is_some() || settings.token.is_some())
+    }
+
     async fn configured(
         &self,
         registry: &RegistryHost,
@@ -139,6 +160,15 @@ impl RegistryCredentials {
         })
         .await
     }
+}
+
+/// `a/b/c`, `a/b`, `a`, and the empty one: the longest goes first.
+fn prefixes(repository: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(repository), |prefix| match prefix.rsplit_once('/') {
+        Some((shorter, _)) => Some(shorter),
+        None if prefix.is_empty() => None,
+        None => Some(""),
+    })
 }
 
 fn learn(mask: &Mask, credential: &Credential) {

@@ -13,6 +13,7 @@
 mod backend;
 mod copy;
 mod credential;
+mod helper;
 mod repository;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::{
 pub use backend::{Oci, OciOptions};
 pub use copy::{Copied, CopyRequest, Forecast, PlannedCopy, ReferrerChoice};
 pub use credential::{RegistrySettings, TextOrSecret};
+pub use helper::CredentialHelpers;
 pub use repository::{Blob, Descriptor, ManifestBytes, Repository};
 
 /// What will be done with a repository.

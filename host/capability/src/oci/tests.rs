@@ -16,6 +16,8 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::{net::TcpListener, task::JoinSet};
 
+mod batch;
+
 use super::{credential::RegistryCredentials, *};
 use crate::{
     GrantText, Granted,
@@ -220,7 +222,7 @@ async fn a_copy_moves_what_is_missing_and_says_what_it_did() {
     assert!(copied.sent_bytes > 100_000);
     let again = call.oci.copy(&source, "1", &target, &tagged("1")).await.unwrap();
     assert_eq!((again.changed, again.sent, again.sent_bytes), (false, 0, 0));
-    assert_eq!(again.platforms, ["linux/arm64"], "they are said even if nothing was moved");
+    assert_eq!(again.platforms, [""; 0], "to know them would cost requests of their own");
     assert_eq!(target.resolve("1").await.unwrap().unwrap().digest, digest);
     let lines = run.recorder.lines();
     let (from, to) = (registry.at("base:1"), other.at("mirror/base:1"));
@@ -290,7 +292,8 @@ async fn archives_are_places_in_the_workspace() {
     assert_eq!(new.resolve(&new.selector()).await.unwrap(), None);
     let fault = call.oci.open("docker-archive:out/img.tar:a:1", PULL).await.err().unwrap();
     assert_eq!(fault.code, "denied.oci");
-    let help = "add to `[step.grant]` of the step: oci.pull = [\"docker-archive:out/img.tar\"]";
+    let help = "add to `[step.grant]` of the step: \"docker-archive:out/img.tar\" in the list of \
+                `oci.pull`";
     assert_eq!(fault.help.unwrap(), help);
     symlink(run.folder.path().join("x.tar"), run.workspace().join("out/link.tar")).unwrap();
     let fault = call.oci.open("oci-archive:out/link.tar", PULL).await.err().unwrap();
@@ -395,7 +398,19 @@ async fn a_dry_run_looks_and_never_changes() {
         repository.delete(&digest).await.unwrap_err(),
         call.oci.copy(&repository, "1", &repository, &tagged("2")).await.unwrap_err(),
     ] {
-        assert!(fault.code == "denied.oci" && fault.message.contains("dry run"), "{fault}");
+        assert!(fault.code == "denied.dry-run" && fault.message.contains("dry run"), "{fault}");
+    }
+    let forecast = call.oci.forecast(&repository, "1", &repository, &tagged("2")).await.unwrap();
+    assert!(forecast.changed);
+    assert_eq!(forecast.moves, [("2".to_owned(), None)]);
+    let planned = PlannedCopy {
+        source: repository.clone(),
+        selector: "1".to_owned(),
+        target: repository.clone(),
+        request: tagged("2"),
+    };
+    for copied in call.oci.copy_all(vec![planned.clone(), planned], true).await {
+        assert_eq!(copied.unwrap_err().code, "denied.dry-run");
     }
     assert_eq!(repository.tags(None, 10).await.unwrap(), ["1"]);
 }
@@ -443,8 +458,9 @@ async fn a_password_goes_to_no_token_service_outside_its_only_to() {
     let registry: ::oci::RegistryHost = "docker.io".parse().unwrap();
     let repository: ::oci::RepositoryName = "library/alpine".parse().unwrap();
     let credentials = RegistryCredentials {
-        registries: BTreeMap::from([(registry.clone(), settings("pwd"))]),
+        registries: BTreeMap::from([((registry.clone(), String::new()), settings("pwd"))]),
         docker_configs: Vec::new(),
+        helpers: CredentialHelpers::default(),
         secrets: run.backends.secrets.clone(),
         docker: tokio::sync::OnceCell::new(),
     };
@@ -470,6 +486,37 @@ async fn dockers_configuration_is_asked_where_the_pipeline_says_nothing() {
     let call = run.call(&everything(&registry));
     put_image(&call, &registry.at("a"), "1").await;
     assert_eq!(run.backends.secrets.mask().apply(VALUE), "***", "masked as any other secret");
+}
+
+#[tokio::test]
+async fn the_longest_prefix_of_a_repository_has_its_own_credential() {
+    let run = TestRun::new();
+    let registry: ::oci::RegistryHost = "r.example:5000".parse().unwrap();
+    let user = |name: &str| RegistrySettings {
+        username: Some(TextOrSecret::Text(name.to_owned())),
+        ..RegistrySettings::default()
+    };
+    let entries = [("", "all"), ("team", "team"), ("team/app", "app")];
+    let credentials = RegistryCredentials {
+        registries: BTreeMap::from(
+            entries.map(|(prefix, name)| ((registry.clone(), prefix.to_owned()), user(name))),
+        ),
+        docker_configs: Vec::new(),
+        helpers: CredentialHelpers::default(),
+        secrets: run.backends.secrets,
+        docker: tokio::sync::OnceCell::new(),
+    };
+    for (repository, expect) in [
+        ("other", "all"),
+        ("team/x", "team"),
+        ("team/app", "app"),
+        ("team/app/deep", "app"),
+        ("teams/x", "all"),
+    ] {
+        let name = repository.parse().unwrap();
+        let found = credentials.entry(&registry, &name).and_then(|found| found.username.clone());
+        assert_eq!(found, Some(TextOrSecret::Text(expect.to_owned())), "{repository}");
+    }
 }
 
 #[tokio::test]
@@ -508,6 +555,8 @@ async fn a_registry_that_is_none_is_refused_before_anything_runs() {
         client: ::oci::client::ClientOptions::default(),
         registries: [("https://r.example".to_owned(), RegistrySettings::default())].into(),
         docker_configs: Vec::new(),
+        helpers: CredentialHelpers::default(),
+        journal: None,
         secrets: run.backends.secrets.clone(),
         workspace: run.workspace().to_owned(),
     };

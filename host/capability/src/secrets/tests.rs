@@ -355,7 +355,7 @@ async fn a_dry_run_stores_nothing() {
     let run = TestRun::new();
     let secrets = run.dry_call(&grant(&[], &[], &["*"])).secrets;
     let made = secrets.generate(8, Alphabet::Hex).unwrap();
-    assert_eq!(secrets.put("a", &made).await.unwrap_err().code, "denied.secrets");
+    assert_eq!(secrets.put("a", &made).await.unwrap_err().code, "denied.dry-run");
     assert!(!run.folder.path().join("secrets").exists());
 }
 

@@ -204,7 +204,7 @@ async fn a_dry_run_may_look_and_not_change() {
     let state = run.dry_call(&granted()).state;
     assert_eq!(state.get("k").await.unwrap(), None);
     let fault = state.put("k", vec![], Expected::Anything).await.unwrap_err();
-    assert_eq!(fault.code, "denied.state");
+    assert_eq!(fault.code, "denied.dry-run");
     assert!(fault.message.contains("dry run"));
     assert!(state.delete("k", Expected::Anything).await.is_err());
 }

@@ -201,6 +201,6 @@ async fn a_dry_run_writes_nothing() {
     fs_err::create_dir_all(run.workspace().join("out")).unwrap();
     let call = run.dry_call(&grant(&[], &["out"]));
     let fault = call.workspace.write("out/a", vec![]).await.unwrap_err();
-    assert_eq!(fault.code, "denied.workspace");
+    assert_eq!(fault.code, "denied.dry-run");
     assert!(!call.workspace.preopens().unwrap()[0].writable);
 }

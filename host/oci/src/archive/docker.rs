@@ -70,7 +70,7 @@ pub(super) fn list(contents: &mut Contents) -> Result<(), Error> {
                 contents.images.extend(names.iter().map(|name| Image {
                     descriptor: descriptor.clone(),
                     name: Some(full_name(name)),
-                }))
+                }));
             }
         }
     }
@@ -233,7 +233,7 @@ pub(super) fn image_parts(manifest: &Manifest) -> Result<(&Descriptor, &[Descrip
     let Content::Image(image) = manifest.content() else {
         return Err(Error::invalid(
             what(),
-            "an archive of docker holds images of one platform each, choose one with `platform`",
+            "an archive of docker holds images of one platform each, choose one with `platforms`",
         ));
     };
     let is_image = |config: &&Descriptor| {

@@ -3,12 +3,9 @@
 //! The blobs lie in a folder of their own, in the shape of a layout, which has all that pushing needs.
 //! The folder goes with the store; what a killed process left is swept up by a later one.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use tempfile::TempDir;
 
 use super::contents::Contents;
 use super::pack::{Addition, pack};
@@ -27,9 +24,9 @@ const STALE: Duration = Duration::from_secs(3600);
 
 /// A folder beside an archive.
 pub(super) struct Staging {
+    /// Holds the folder and its lock.
     pub(super) layout: Layout,
-    folder: TempDir,
-    _lock: File,
+    folder: PathBuf,
 }
 
 impl Staging {
@@ -46,7 +43,8 @@ impl Staging {
             // A file system without locks: then age alone protects the folder.
             tracing::debug!(%error, "a folder that is being written could not be locked");
         }
-        Ok(Self { layout: Layout::new(folder.path().join("layout")), folder, _lock: lock })
+        let (path, layout) = (folder.path().to_owned(), folder.path().join("layout"));
+        Ok(Self { layout: Layout::holding(layout, Box::new((folder, lock))), folder: path })
     }
 
     /// Writes the archive anew, with what it has and with `pending`.
@@ -66,7 +64,7 @@ impl Staging {
         let old = Contents::open(path, format, name)?;
         let blob = |digest: &crate::Digest| self.layout.blob_file(digest);
         let addition = Addition { format, manifests: pending, blob: &blob, name };
-        let file = pack(old, &addition, self.folder.path())?;
+        let file = pack(old, &addition, &self.folder)?;
         file.persist(path).map(|_| ()).map_err(|failed| io(failed.error))
     }
 }
@@ -91,8 +89,10 @@ fn sweep(parent: &Path, prefix: &str) {
         if !is_ours || age.is_none_or(|age| age < STALE) {
             continue;
         }
-        let is_free = fs_err::File::open(entry.path().join(LOCK))
-            .is_ok_and(|file| file.into_file().try_lock().is_ok());
+        let is_free = match fs_err::File::open(entry.path().join(LOCK)) {
+            Ok(file) => file.into_file().try_lock().is_ok(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
         if is_free && let Err(error) = fs_err::remove_dir_all(entry.path()) {
             tracing::debug!(%error, "a folder that a killed process left stays");
         }

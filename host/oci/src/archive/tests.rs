@@ -1,4 +1,6 @@
-//! Archives: what others wrote, what is wrong with some, and what is written.
+//! Archives: what others wrote, and what is written.
+
+mod broken;
 
 use std::path::Path;
 
@@ -68,6 +70,18 @@ fn beside(path: &Path) -> Vec<String> {
     names
 }
 
+/// Waits until nothing is beside the archive but `names`: work on the disk that a failure left
+/// behind ends by itself.
+async fn settles(path: &Path, names: &[&str]) {
+    for _ in 0..1000 {
+        if beside(path) == names {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(beside(path), names);
+}
+
 /// Every blob of the image, held against its digest.
 async fn read_whole(store: &dyn Store, name: &str) -> Manifest {
     let manifest = store.manifest(&Selector::Tag(tag(name))).await.unwrap();
@@ -92,7 +106,7 @@ async fn images_go_into_an_archive_and_come_out_again() {
     let copied = copy(&source, &Selector::Tag(tag("v1")), &archive, &tags(&["v1"]), &()).await;
     assert_eq!(copied.unwrap().descriptor.digest, index.digest());
     drop(archive);
-    assert_eq!(beside(&path), ["images.tar"]);
+    settles(&path, &["images.tar"]).await;
     let archive = Archive::new(&path, OCI);
     assert_eq!(read_whole(&archive, "v1").await.bytes(), index.bytes());
     let target = memory("b");
@@ -162,7 +176,7 @@ async fn writers_at_the_same_time_lose_nothing() {
         done.unwrap();
     }
     assert_eq!(Archive::new(&path, OCI).tags(None, 99).await.unwrap().len(), 10);
-    assert_eq!(beside(&path), ["images.tar"]);
+    settles(&path, &["images.tar"]).await;
 }
 
 #[tokio::test]
@@ -202,7 +216,7 @@ async fn a_copy_that_fails_leaves_the_old_archive_or_none() {
             copy(&source, &from, &archive, &tags(&["v1"]), &()).await.unwrap();
             old = Some(fs_err::read(&path).unwrap());
         }
-        assert_eq!(beside(&path), if old.is_some() { vec!["images.tar"] } else { vec![] });
+        settles(&path, if old.is_some() { &["images.tar"] } else { &[] }).await;
     }
     let other = memory("b");
     let image = push_image(&other, "linux/amd64", &[content(7, 10)], &[tag("v1")]).await;
@@ -213,7 +227,7 @@ async fn a_copy_that_fails_leaves_the_old_archive_or_none() {
     copy(&other, &from, &archive, &tags(&["v3"]), &()).await.unwrap_err();
     drop(archive);
     assert!(fs_err::read(&path).unwrap() == before);
-    assert_eq!(beside(&path), ["images.tar"]);
+    settles(&path, &["images.tar"]).await;
 }
 
 #[tokio::test]
@@ -336,7 +350,7 @@ async fn docker_archives_take_images_of_one_platform_alone() {
     let archive = Archive::new(&path, docker("app"));
     let from = Selector::Tag(tag("v1"));
     let error = copy(&source, &from, &archive, &tags(&["v1"]), &()).await.unwrap_err();
-    assert!(error.to_string().contains("choose one with `platform`"), "{error}");
+    assert!(error.to_string().contains("choose one with `platforms`"), "{error}");
     let options = CopyOptions { platforms: vec!["linux/arm64".parse().unwrap()], ..tags(&["v1"]) };
     copy(&source, &from, &archive, &options, &()).await.unwrap();
     read_whole(&archive, "v1").await;
@@ -345,118 +359,6 @@ async fn docker_archives_take_images_of_one_platform_alone() {
     assert!(error.to_string().contains("write `docker-archive:FILE:REPOSITORY:TAG`"), "{error}");
     let error = archive.delete(&from).await.unwrap_err();
     assert!(error.to_string().contains("nothing is deleted from an archive"), "{error}");
-}
-
-#[tokio::test]
-async fn what_is_no_archive_of_images_is_said() {
-    let (_folder, path) = folder();
-    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-    let check = async |format: &ArchiveFormat, expected: &str| {
-        let archive = Archive::new(&path, format.clone());
-        let error = archive.resolve(&Selector::Tag(tag("v1"))).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Invalid, "{error}");
-        assert!(error.to_string().contains(expected), "{expected}: {error}");
-    };
-    let docker = docker("app");
-    for (bytes, expected) in [
-        (&b"\x1f\x8b\x08\0\0\0\0\0\0\0"[..], "compressed with gzip, unpack it first with `gunzip`"),
-        (b"\x28\xb5\x2f\xfd\0\0\0\0", "`unzstd`"),
-        (b"PK\x03\x04 this is no tar archive at all", "no whole tar archive"),
-        (b"", "has no"),
-    ] {
-        fs_err::write(&path, bytes).unwrap();
-        check(&OCI, expected).await;
-        check(&docker, expected).await;
-    }
-    for (files, oci, in_docker) in [
-        (vec![("a", "b")], "it has no `index.json`", "it has no `manifest.json`"),
-        (vec![("manifest.json", "[]")], "write `docker-archive:`", ""),
-        (vec![("index.json", "{}")], "", "write `oci-archive:`"),
-        (vec![("repositories", "{}")], "", "save the image with a current docker"),
-        (vec![("index.json", "[]"), ("manifest.json", "{}")], "index.json", "index.json"),
-        (vec![("manifest.json", "{}")], "", "`manifest.json`: "),
-        (vec![("index.json", "{}"), ("./index.json", "{}")], "it has `index.json` twice", ""),
-        (
-            vec![("manifest.json", r#"[{"Config":"../c","Layers":[]}]"#)],
-            "",
-            "names `../c`, which is not in it",
-        ),
-    ] {
-        let files: Vec<(&str, &[u8])> =
-            files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        write_tar(&path, &files);
-        if !oci.is_empty() {
-            check(&OCI, oci).await;
-        }
-        if !in_docker.is_empty() {
-            check(&docker, in_docker).await;
-        }
-    }
-    classic(&path, ENTRY, &config_of(1));
-    check(&docker, "knows 1 layer, `manifest.json` lists 2").await;
-    classic(&path, &ENTRY.replace("one/layer", "zero/layer"), &config_of(2));
-    check(&docker, "names `zero/layer.tar`").await;
-    classic(&path, ENTRY, "[]");
-    check(&docker, "`c.json`: ").await;
-}
-
-#[tokio::test]
-async fn an_archive_that_is_cut_off_anywhere_is_refused_or_found_when_it_is_read() {
-    let (_folder, path) = folder();
-    let source = memory("a");
-    push_image(&source, "linux/amd64", &[content(1, 3000)], &[tag("v1")]).await;
-    let archive = Archive::new(&path, OCI);
-    let from = Selector::Tag(tag("v1"));
-    copy(&source, &from, &archive, &tags(&["v1"]), &()).await.unwrap();
-    let whole = fs_err::read(&path).unwrap();
-    let data = whole.len() - 1024;
-    for length in (0..data).step_by(100) {
-        fs_err::write(&path, &whole[..length]).unwrap();
-        let target = memory("b");
-        let result = copy(&Archive::new(&path, OCI), &from, &target, &tags(&["v1"]), &()).await;
-        assert!(result.is_err(), "{length}");
-        assert_eq!(target.resolve(&from).await.unwrap(), None);
-    }
-}
-
-#[tokio::test]
-async fn damaged_bytes_are_found_when_they_are_read() {
-    let (_folder, path) = folder();
-    let source = memory("a");
-    push_image(&source, "linux/amd64", &[content(1, 3000)], &[tag("v1")]).await;
-    let from = Selector::Tag(tag("v1"));
-    copy(&source, &from, &Archive::new(&path, OCI), &tags(&["v1"]), &()).await.unwrap();
-    let whole = fs_err::read(&path).unwrap();
-    for at in (0..whole.len() - 1024).step_by(97) {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x20;
-        fs_err::write(&path, &damaged).unwrap();
-        let target = memory("b");
-        // Padding and fields that nobody reads may be anything; what arrives is right, or nothing.
-        if copy(&Archive::new(&path, OCI), &from, &target, &tags(&["v1"]), &()).await.is_ok() {
-            let expected = source.manifest(&from).await.unwrap();
-            assert_eq!(read_whole(&target, "v1").await.bytes(), expected.bytes());
-        } else {
-            assert_eq!(target.resolve(&from).await.unwrap(), None);
-        }
-    }
-}
-
-#[tokio::test]
-async fn links_lead_nowhere_but_into_the_archive() {
-    let (folder, path) = folder();
-    fs_err::write(folder.path().join("secret.json"), config_of(0)).unwrap();
-    for target in ["../secret.json", "/etc/passwd", "c.json", "x.json", "../../secret.json"] {
-        let link = format!("->{target}");
-        let entry = br#"[{"Config":"c.json","RepoTags":["app:v1"],"Layers":[]}]"#;
-        write_tar(
-            &path,
-            &[("c.json", link.as_bytes()), ("x.json", b"->c.json"), ("manifest.json", entry)],
-        );
-        let archive = Archive::new(&path, docker("app"));
-        let error = archive.resolve(&Selector::Tag(tag("v1"))).await.unwrap_err();
-        assert!(error.to_string().contains("names `c.json`, which is not in it"), "{error}");
-    }
 }
 
 #[tokio::test]
@@ -475,7 +377,7 @@ async fn what_a_killed_process_left_is_swept_up() {
     push_image(&archive, "linux/amd64", &[content(1, 10)], &[tag("v1")]).await;
     archive.finish().await.unwrap();
     drop(archive);
-    assert_eq!(beside(&path), [".images.tar.windlass-held", ".other.windlass-old", "images.tar"]);
+    settles(&path, &[".images.tar.windlass-held", ".other.windlass-old", "images.tar"]).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::plan::{Plan, Source};
+use super::referrers::Levels;
 use super::tree::Tree;
 use super::whereabouts::Item;
 use super::{Job, MovedTag};
@@ -37,25 +38,9 @@ pub async fn forecast(
 ) -> Result<Forecast, Error> {
     let job = Job::new(from, to, options, &());
     let plan = Plan::make(&job, selector).await?;
-    let digest = plan.source.digest();
-    let moves: Vec<MovedTag> = plan
-        .target
-        .pending(digest)
-        .map(|(tag, from)| MovedTag { tag: tag.clone(), from: from.copied() })
-        .collect();
-    let mut forecast = Forecast {
-        descriptor: plan.source.descriptor.clone(),
-        changed: !(plan.is_there && moves.is_empty()),
-        platforms: plan.source.platforms(),
-        send: 0,
-        send_bytes: 0,
-        mount: 0,
-        mount_bytes: 0,
-        skip: 0,
-        skip_bytes: 0,
-        referrers: 0,
-        moves,
-    };
+    let moves = plan.target.pending(plan.source.digest());
+    let moves = moves.map(|(tag, from)| MovedTag { tag: tag.clone(), from: from.copied() });
+    let mut forecast = Forecast::of(&plan, moves.collect());
     let mut root = plan.source.manifest.clone();
     if !forecast.changed {
         forecast.skip(plan.source.descriptor.size);
@@ -76,23 +61,27 @@ pub async fn forecast(
         forecast.send(plan.source.descriptor.size);
     }
     let levels = job.find_referrers(&plan, root.as_ref()).await?;
-    for found in &levels.there {
-        forecast.referrers += 1;
-        forecast.skip(found.descriptor.size);
-    }
-    for level in &levels.missing {
-        let manifests = job.read_all(level).await?;
-        job.weigh(&manifests, None, false, &mut forecast).await?;
-        for found in level {
-            forecast.changed = true;
-            forecast.referrers += 1;
-            forecast.send(found.descriptor.size);
-        }
-    }
+    job.weigh_referrers(&levels, &mut forecast).await?;
     Ok(forecast)
 }
 
 impl Forecast {
+    fn of(plan: &Plan, moves: Vec<MovedTag>) -> Self {
+        Self {
+            descriptor: plan.source.descriptor.clone(),
+            changed: !(plan.is_there && moves.is_empty()),
+            platforms: plan.source.platforms(),
+            send: 0,
+            send_bytes: 0,
+            mount: 0,
+            mount_bytes: 0,
+            skip: 0,
+            skip_bytes: 0,
+            referrers: 0,
+            moves,
+        }
+    }
+
     fn send(&mut self, bytes: u64) {
         self.send += 1;
         self.send_bytes += bytes;
@@ -147,6 +136,23 @@ impl Job<'_> {
                 Fate::Send => forecast.send(bytes),
                 Fate::Mount => forecast.mount(bytes),
                 Fate::Skip => forecast.skip(bytes),
+            }
+        }
+        Ok(())
+    }
+
+    async fn weigh_referrers(&self, levels: &Levels, forecast: &mut Forecast) -> Result<(), Error> {
+        for found in &levels.there {
+            forecast.referrers += 1;
+            forecast.skip(found.descriptor.size);
+        }
+        for level in &levels.missing {
+            let manifests = self.read_all(level).await?;
+            self.weigh(&manifests, None, false, forecast).await?;
+            for found in level {
+                forecast.changed = true;
+                forecast.referrers += 1;
+                forecast.send(found.descriptor.size);
             }
         }
         Ok(())

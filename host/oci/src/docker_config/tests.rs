@@ -8,17 +8,17 @@ fn config(text: &str) -> DockerConfig {
 }
 
 fn find(config: &DockerConfig, registry: &str, repository: &str) -> String {
-    let found = config.find(&registry.parse().unwrap(), &repository.parse().unwrap());
+    let registry = registry.parse().unwrap();
     let text = |secret: &Secret| secret.expose_text().unwrap().to_owned();
-    match found {
-        Ok(None) => "none".to_owned(),
-        Ok(Some(Credential::Anonymous)) => "anonymous".to_owned(),
-        Ok(Some(Credential::Basic { username, password })) => {
-            format!("{username} {}", text(&password))
-        }
-        Ok(Some(Credential::IdentityToken(token))) => format!("identity {}", text(&token)),
-        Ok(Some(Credential::Bearer(token))) => format!("bearer {}", text(&token)),
-        Err(fault) => fault.message,
+    match config.find(&registry, &repository.parse().unwrap()) {
+        None => "none".to_owned(),
+        Some(Kept::ByHelper(helper)) => helper.not_enabled(&registry).message,
+        Some(Kept::InFile(credential)) => match credential {
+            Credential::Anonymous => "anonymous".to_owned(),
+            Credential::Basic { username, password } => format!("{username} {}", text(&password)),
+            Credential::IdentityToken(token) => format!("identity {}", text(&token)),
+            Credential::Bearer(token) => format!("bearer {}", text(&token)),
+        },
     }
 }
 

@@ -45,11 +45,17 @@ pub(super) struct Disk {
     path: PathBuf,
     name: String,
     prepared: OnceLock<()>,
+    /// Dropped when nothing works here any more.
+    _held: Option<Box<dyn Send + Sync>>,
 }
 
 impl Disk {
     pub(super) fn new(path: PathBuf, name: String) -> Self {
-        Self { path, name, prepared: OnceLock::new() }
+        Self { path, name, prepared: OnceLock::new(), _held: None }
+    }
+
+    pub(super) fn holding(self, held: Box<dyn Send + Sync>) -> Self {
+        Self { _held: Some(held), ..self }
     }
 
     pub(super) fn name(&self) -> &str {

@@ -2,8 +2,8 @@
 //!
 //! A registry that does not know the API (distribution-spec, "Listing Referrers") keeps the list in
 //! an index under the tag `ALGORITHM-HEX` of the subject ("Referrers Tag Schema"), which clients
-//! write. Two clients that write at the same time can lose an entry: the specification has no means
-//! against it.
+//! write. Two clients that write at the same time can lose an entry, and the specification has no
+//! means against it: what was written is read again, and written again if somebody was faster.
 
 use bytes::Bytes;
 use http::Method;
@@ -15,6 +15,9 @@ use crate::{Content, Descriptor, Digest, Error, Index, Manifest, MediaType, Sele
 
 /// The tag of the specification is `ALGORITHM-HEX`, with at most 32 and 64 characters.
 const ALGORITHM_LENGTH: usize = 32;
+/// Of one entry, while others write too.
+const MOST_WRITES: usize = 5;
+
 /// See [`ALGORITHM_LENGTH`].
 const HEX_LENGTH: usize = 64;
 
@@ -83,12 +86,44 @@ impl RemoteRepository {
         subject: &Digest,
         manifest: &Manifest,
     ) -> Result<(), Error> {
-        let (mut entries, _) = self.fallback_index(subject).await?;
         let entry = manifest.as_referrer();
-        if entries.iter().any(|known| known.digest == entry.digest) {
-            return Ok(());
+        let (mut entries, _) = self.fallback_index(subject).await?;
+        for _ in 0..MOST_WRITES {
+            if entries.iter().any(|known| known.digest == entry.digest) {
+                return Ok(());
+            }
+            entries.push(entry.clone());
+            self.write_fallback(subject, &entries).await?;
+            entries = self.fallback_index(subject).await?.0;
         }
-        entries.push(entry);
+        match entries.iter().any(|known| known.digest == entry.digest) {
+            true => Ok(()),
+            false => Err(Error::invalid(
+                format!("the referrers of {subject} in {}", self.place()),
+                "others write them at the same time, again and again",
+            )),
+        }
+    }
+
+    /// Takes a manifest that was deleted out of the list of its subject, if there is one.
+    pub(super) async fn unlist_referrer(
+        &self,
+        subject: &Digest,
+        digest: &Digest,
+    ) -> Result<(), Error> {
+        for _ in 0..MOST_WRITES {
+            let (mut entries, _) = self.fallback_index(subject).await?;
+            let before = entries.len();
+            entries.retain(|entry| entry.digest != *digest);
+            if entries.len() == before {
+                return Ok(());
+            }
+            self.write_fallback(subject, &entries).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_fallback(&self, subject: &Digest, entries: &[Descriptor]) -> Result<(), Error> {
         let document = serde_json::json!({
             "schemaVersion": 2,
             "mediaType": MediaType::OCI_INDEX,
@@ -97,6 +132,25 @@ impl RemoteRepository {
         let index = Manifest::new(MediaType::OCI_INDEX, Bytes::from(document.to_string()))?;
         let tag = Selector::Tag(fallback_tag(subject)?);
         self.send_manifest(&index, &tag).await.map(|_| ())
+    }
+
+    /// Deletes a manifest or a tag; a referrer leaves the list of its subject too.
+    pub(super) async fn delete_manifest(&self, selector: &Selector) -> Result<bool, Error> {
+        let subject = match selector {
+            Selector::Tag(_) => None,
+            Selector::Digest(digest) => match self.get_manifest(selector).await {
+                Ok(manifest) => manifest.subject().map(|subject| (subject.digest, *digest)),
+                Err(Error::NotFound { .. }) => return Ok(false),
+                // What nobody can read any more may be deleted all the same.
+                Err(Error::Mismatch { .. } | Error::Invalid { .. } | Error::Schema1 { .. }) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        let was_there = self.delete_at(&format!("manifests/{selector}")).await?;
+        if let Some((subject, digest)) = subject {
+            self.unlist_referrer(&subject, &digest).await?;
+        }
+        Ok(was_there)
     }
 }
 

@@ -4,12 +4,22 @@ use http::HeaderMap;
 use http::header::LINK;
 use url::Url;
 
-/// The next page of an answer from `url`; `None` at the end. A page elsewhere than on the same
-/// registry is none: it would be asked with our credentials.
-pub(super) fn next(headers: &HeaderMap, url: &Url) -> Option<Url> {
+/// The next page of an answer from `url`; `None` at the end.
+///
+/// # Errors
+/// What is wrong with it: a page elsewhere than on the same registry would be asked with our
+/// credentials, and a list that is cut short would pass for a whole one.
+pub(super) fn next(headers: &HeaderMap, url: &Url) -> Result<Option<Url>, &'static str> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-    let target = links.flat_map(|text| text.split(',')).find_map(target)?;
-    url.join(target).ok().filter(|next| next.origin() == url.origin())
+    let Some(target) = links.flat_map(|text| text.split(',')).find_map(target) else {
+        return Ok(None);
+    };
+    match url.join(target) {
+        Ok(next) if next.origin() != url.origin() => Err("the next page is on another host"),
+        Ok(next) if next == *url => Err("the next page is the same page"),
+        Ok(next) => Ok(Some(next)),
+        Err(_) => Err("the next page has no usable address"),
+    }
 }
 
 fn target(link: &str) -> Option<&str> {
@@ -28,16 +38,22 @@ mod tests {
     #[test]
     fn only_a_next_page_of_the_same_registry_is_followed() {
         let url = Url::parse("https://r.example/v2/a/tags/list?n=2").unwrap();
-        let check = |link: &str, expect: Option<&str>| {
+        let check = |link: &str, expect: Result<Option<&str>, &'static str>| {
             let mut headers = HeaderMap::new();
             headers.append(LINK, link.parse().unwrap());
-            assert_eq!(next(&headers, &url).as_ref().map(Url::as_str), expect, "{link}");
+            let found = next(&headers, &url).map(|next| next.map(String::from));
+            assert_eq!(found, expect.map(|text| text.map(str::to_owned)), "{link}");
         };
-        let page = Some("https://r.example/v2/a/tags/list?last=b&n=2");
+        let page = Ok(Some("https://r.example/v2/a/tags/list?last=b&n=2"));
         check(r#"</v2/a/tags/list?last=b&n=2>; rel="next""#, page);
         check(r#"<https://r.example/v2/a/tags/list?last=b&n=2>;rel=next"#, page);
-        check(r#"</v2/x>; rel="prev""#, None);
-        check(r#"<https://evil.example/v2/x>; rel="next""#, None);
-        check("nonsense", None);
+        check(r#"</v2/x>; rel="prev""#, Ok(None));
+        check(
+            r#"<https://evil.example/v2/x>; rel="next""#,
+            Err("the next page is on another host"),
+        );
+        check("<?n=2>; rel=next", Err("the next page is the same page"));
+        check("<https://[>; rel=next", Err("the next page has no usable address"));
+        check("nonsense", Ok(None));
     }
 }

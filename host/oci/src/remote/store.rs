@@ -81,7 +81,7 @@ impl Store for RemoteRepository {
     }
 
     fn delete<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<bool, Error>> {
-        Box::pin(async move { self.delete_at(&format!("manifests/{selector}")).await })
+        Box::pin(self.delete_manifest(selector))
     }
 
     fn delete_blob<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<bool, Error>> {

@@ -281,6 +281,18 @@ async fn passing_trouble_is_asked_again_and_long_waits_are_not_waited() {
 }
 
 #[tokio::test]
+async fn a_web_page_is_no_blob() {
+    let page = |_: &Request| answer(200, &[("content-type", "text/html; charset=utf-8")], "<html>");
+    let server = Server::hostile(page).await;
+    let error = server.repository("a").blob_size(&missing()).await.unwrap_err();
+    assert!(error.to_string().ends_with("answered with a web page, not with a blob"), "{error}");
+    let other = Digest::of(b"other").to_string();
+    let server = Server::hostile(move |_| answer(200, &[(DIGEST_HEADER, &other)], "x")).await;
+    let error = server.repository("a").blob_size(&missing()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Mismatch);
+}
+
+#[tokio::test]
 async fn nobody_there_is_said() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -465,6 +477,12 @@ async fn referrers_are_kept_by_tag_where_the_registry_does_not() {
     let referrer =
         image(&registry, "linux/amd64", &[content(2, 10)], Some(&subject.descriptor())).await;
     let stored = Arc::new(std::sync::Mutex::new(None::<Bytes>));
+    let listed = serde_json::json!({"schemaVersion": 2, "manifests": [referrer.as_referrer()]});
+    let listed = listed.to_string();
+    // What the first writes is lost to somebody else's list.
+    let writes = Arc::new(AtomicUsize::new(0));
+    let document = referrer.bytes().clone();
+    let own = format!("/manifests/{}", referrer.digest());
     let server = Server::hostile(move |request| {
         let path = request.uri().path();
         let is_tag = path.contains("/manifests/sha256-");
@@ -474,10 +492,15 @@ async fn referrers_are_kept_by_tag_where_the_registry_does_not() {
                 None => answer(404, &[], ""),
             },
             "PUT" if is_tag => {
-                let entry = r#"{"schemaVersion":2,"manifests":[]}"#;
-                *stored.lock().unwrap() = Some(Bytes::from(entry));
+                let index = match writes.fetch_add(1, Ordering::SeqCst) {
+                    1 => listed.clone(),
+                    _ => r#"{"schemaVersion":2,"manifests":[]}"#.to_owned(),
+                };
+                *stored.lock().unwrap() = Some(Bytes::from(index));
                 answer(201, &[], "")
             }
+            "GET" if path.ends_with(&own) => answer(200, &[], document.clone()),
+            "DELETE" => answer(202, &[], ""),
             "PUT" => answer(201, &[], ""),
             _ => answer(404, &[], ""),
         }
@@ -492,9 +515,17 @@ async fn referrers_are_kept_by_tag_where_the_registry_does_not() {
             format!("PUT /v2/a/manifests/{}", referrer.digest()),
             format!("GET {fallback}"),
             format!("PUT {fallback}"),
+            format!("GET {fallback}"),
+            format!("PUT {fallback}"),
+            format!("GET {fallback}"),
         ]
     );
-    assert_eq!(store.referrers(&subject.digest(), None).await.unwrap(), []);
+    let found = store.referrers(&subject.digest(), None).await.unwrap();
+    assert_eq!(found, [referrer.as_referrer()]);
     let listed = format!("GET /v2/a/referrers/{}", subject.digest());
     assert_eq!(server.log.take(), [listed, format!("GET {fallback}")]);
+    // Who is deleted leaves the list.
+    assert!(store.delete(&Selector::Digest(referrer.digest())).await.unwrap());
+    assert_eq!(server.log.count(), "DELETE 1, GET 3, PUT 1");
+    assert_eq!(store.referrers(&subject.digest(), None).await.unwrap(), []);
 }

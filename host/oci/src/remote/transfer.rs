@@ -201,6 +201,19 @@ impl RemoteRepository {
         let response = self.send(&ask).await?;
         match response.status() {
             StatusCode::OK => {
+                let claimed = claimed_digest(&ask, response.headers())?;
+                if let Some(found) = claimed
+                    && found.algorithm() == digest.algorithm()
+                    && found != *digest
+                {
+                    let what = format!("blob {digest} of {}", self.place());
+                    return Err(Error::mismatch(what, Mismatch::digest(*digest, found)));
+                }
+                // A page to sign in is answered with 200 too.
+                if claimed.is_none() && is_web_page(response.headers()) {
+                    let why = "answered with a web page, not with a blob".to_owned();
+                    return Err(ask.error(Problem::Protocol(why)));
+                }
                 let size = text(response.headers(), CONTENT_LENGTH.as_str());
                 let size = size.and_then(|text| text.parse().ok());
                 let missing = || Problem::Protocol("the answer has no `Content-Length`".to_owned());
@@ -323,7 +336,8 @@ impl RemoteRepository {
             StatusCode::NOT_FOUND => return Err(self.not_found(what.to_owned())),
             _ => return Err(failure(&ask.method, &ask.url, response).await.into()),
         }
-        let next = page::next(response.headers(), &ask.url);
+        let next = page::next(response.headers(), &ask.url)
+            .map_err(|why| ask.error(Problem::Protocol(why.to_owned())))?;
         let limit = usize::try_from(LARGEST_MANIFEST).unwrap_or(usize::MAX);
         let bytes =
             read_limited(response, limit).await.map_err(|e| ask.error(Problem::Transport(e)))?;
@@ -385,6 +399,12 @@ fn media_type(headers: &HeaderMap) -> Option<MediaType> {
             "" | "application/json" | "application/octet-stream" | "application/xhtml+xml"
         );
     (!is_generic).then_some(media_type)
+}
+
+fn is_web_page(headers: &HeaderMap) -> bool {
+    let content_type = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    ["text/html", "application/xhtml+xml"].iter().any(|page| media_type.eq_ignore_ascii_case(page))
 }
 
 fn claimed_digest(ask: &Ask, headers: &HeaderMap) -> Result<Option<Digest>, Error> {

@@ -1,5 +1,8 @@
 //! The API as a client sees it that knows only HTTP.
 
+mod pushes;
+mod users;
+
 use http::Method;
 use reqwest::Response;
 

@@ -53,7 +53,7 @@ pub(crate) fn not_a_host(source: &Source, host: &At<String>) -> Diagnostic {
         .filter(|name| !name.is_empty() && !name.contains(['@', ' ', '?', '#']))
         .map(|name| format!("write `[registries.\"{name}\"]`"));
     Diagnostic::error(format!("`{found}` is not the host of a registry"))
-        .at(source, host.span, "expected a host, with a port if need be")
+        .at(source, host.span, "expected a host, with a port or a path if need be")
         .maybe_help(help)
 }
 

@@ -60,10 +60,17 @@ impl Case {
     }
 }
 
-const COPIERS: &[Client] = &[Client::Skopeo, Client::Crane, Client::Oras];
-const AND_LIMITS: &[Client] =
-    &[Client::Skopeo, Client::Crane, Client::Oras, Client::Curl, Client::Hash];
-const OF_MANY: &[Client] = &[Client::Skopeo, Client::SkopeoSync, Client::Crane, Client::Oras];
+const COPIERS: &[Client] = &[Client::WithReferrers, Client::Skopeo, Client::Crane, Client::Oras];
+const AND_LIMITS: &[Client] = &[
+    Client::WithReferrers,
+    Client::Skopeo,
+    Client::Crane,
+    Client::Oras,
+    Client::Curl,
+    Client::Hash,
+];
+const OF_MANY: &[Client] =
+    &[Client::WithReferrers, Client::Skopeo, Client::SkopeoSync, Client::Crane, Client::Oras];
 
 const fn cold(name: &'static str, title: &'static str, repository: &'static str) -> Case {
     Case {

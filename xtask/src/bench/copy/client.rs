@@ -15,8 +15,10 @@ use crate::{binary, files, shell, tools};
 /// Who copies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Client {
-    /// `windlass run`.
+    /// `windlass run`, told to copy what the others copy: the image alone.
     Windlass,
+    /// The same as it comes, with signatures and SBOMs: it has to ask whether there are any.
+    WithReferrers,
     /// `skopeo copy`, once for each tag.
     Skopeo,
     /// `skopeo sync`, all tags at once.
@@ -36,6 +38,7 @@ impl Client {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Windlass => "windlass",
+            Self::WithReferrers => "windlass-referrers",
             Self::Skopeo => "skopeo",
             Self::SkopeoSync => "skopeo-sync",
             Self::Crane => "crane",
@@ -49,6 +52,7 @@ impl Client {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Windlass => "**windlass run**",
+            Self::WithReferrers => "with referrers",
             Self::Skopeo => "skopeo copy",
             Self::SkopeoSync => "skopeo sync",
             Self::Crane => "crane copy",
@@ -56,6 +60,11 @@ impl Client {
             Self::Curl => "limit: curl to curl",
             Self::Hash => "limit: SHA-256",
         }
+    }
+
+    /// Whether it is somebody else's.
+    pub(super) fn is_peer(self) -> bool {
+        self.is_copier() && !matches!(self, Self::Windlass | Self::WithReferrers)
     }
 
     /// Whether it leaves an image in the target, or only shows a limit.
@@ -122,7 +131,7 @@ impl Programs {
 
     fn program(&self, client: Client) -> Option<&Path> {
         match client {
-            Client::Windlass => Some(&self.windlass),
+            Client::Windlass | Client::WithReferrers => Some(&self.windlass),
             Client::Skopeo | Client::SkopeoSync => Some(&self.skopeo),
             Client::Crane => self.crane.as_deref(),
             Client::Oras => self.oras.as_deref(),
@@ -173,7 +182,7 @@ impl Programs {
         let program = self.program(client).context("the program is not here")?;
         let (from, to) = (job.from(), job.to());
         let mut command = match (client, job.case.tags) {
-            (Client::Windlass, _) => return self.windlass(job),
+            (Client::Windlass | Client::WithReferrers, _) => return self.windlass(client, job),
             (Client::Skopeo, Tags::One) => {
                 let mut command = Command::new(program);
                 command.args(["copy", "--all", "--quiet"]).args(SKOPEO_PLAIN);
@@ -228,41 +237,43 @@ impl Programs {
         command.env("REGISTRY_AUTH_FILE", self.folder.join("auth.json"));
         command.env("DOCKER_CONFIG", self.folder.join("docker"));
         command.env("_CONTAINERS_ROOTLESS_UID", "1").env("XDG_DATA_HOME", self.skopeo_memory());
-        for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        for name in UNSET {
             command.env_remove(name);
         }
         Ok(command)
     }
 
-    fn windlass(&self, job: &Job<'_>) -> Result<Command> {
-        let (name, input) = match job.case.tags {
-            Tags::One => ("one.toml", format!("source = \"{{{{ inputs.source }}}}:{TAG}\"")),
-            Tags::All => {
-                let all = job.case.expected();
-                let all = all.iter().map(|tag| format!("\"{{{{ inputs.source }}}}:{tag}\""));
-                ("all.toml", format!("sources = [{}]", all.collect::<Vec<_>>().join(", ")))
-            }
+    fn windlass(&self, client: Client, job: &Job<'_>) -> Result<Command> {
+        let what = match job.case.tags {
+            Tags::One => "",
+            Tags::All => ", all-tags = true",
         };
-        let file = self.folder.join(name);
+        let referrers = if client == Client::WithReferrers { "" } else { ", referrers = false" };
+        let file = self.folder.join(format!("{}-{}.toml", client.name(), job.case.name));
         let text = format!(
             "schema = 1\n\n[pipeline]\nname = \"copy\"\n\n[inputs]\n\
              source = {{ type = \"string\" }}\ntarget = {{ type = \"string\" }}\n\n\
              [[step]]\nid = \"copy\"\nuses = \"import-image\"\n\
-             with = {{ {input}, target = \"{{{{ inputs.target }}}}\" }}\n"
+             with = {{ source = \"{{{{ inputs.source }}}}\", \
+             target = \"{{{{ inputs.target }}}}\"{what}{referrers} }}\n"
         );
         files::write(&file, text.as_bytes())?;
-        let to = job.to();
-        let to = match job.case.tags {
-            Tags::One => format!("{to}:{TAG}"),
-            Tags::All => to.rsplit_once('/').map_or("", |(above, _)| above).to_owned() + "/",
-        };
+        let tag = if job.case.tags == Tags::One { format!(":{TAG}") } else { String::new() };
+        let (from, to) = (job.from() + &tag, job.to() + &tag);
         let mut command = binary::at_home(&self.windlass, &self.folder.join("windlass"));
+        for name in UNSET {
+            command.env_remove(name);
+        }
         command.current_dir(&self.folder).arg("run").arg(file);
-        command.args(["--input", &format!("source={}", job.from())]);
+        command.args(["--input", &format!("source={from}")]);
         command.args(["--input", &format!("target={to}")]);
         Ok(command)
     }
 }
+
+/// Settings of the user that have nothing to do with the question.
+const UNSET: &[&str] =
+    &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 const SKOPEO_PLAIN: &[&str] = &["--src-tls-verify=false", "--dest-tls-verify=false"];
 

@@ -94,9 +94,7 @@ fn find<'s, 'a>(sums: &'s [Sum<'a>], case: &str, client: Client) -> Option<&'s S
 
 /// The quickest of the other copiers.
 fn fastest<'s, 'a>(sums: &'s [Sum<'a>], case: &str) -> Option<&'s Sum<'a>> {
-    let others = sums.iter().filter(|sum| {
-        sum.case.name == case && sum.client.is_copier() && sum.client != Client::Windlass
-    });
+    let others = sums.iter().filter(|sum| sum.case.name == case && sum.client.is_peer());
     others.min_by_key(|sum| sum.own.wall)
 }
 

@@ -208,7 +208,7 @@ async fn a_dry_run_may_ask_and_not_change() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "PURGE"] {
         let request = Request { method: method.to_owned(), ..get(&server.url("api.test", "/")) };
         let fault = call.http.send(request).await.unwrap_err();
-        assert!(fault.code == "denied.http" && fault.message.contains("dry run"), "{fault}");
+        assert!(fault.code == "denied.dry-run" && fault.message.contains("dry run"), "{fault}");
     }
     assert_eq!(server.seen().len(), 1);
 }
