@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 
 use super::AccessFlags;
 use super::credential::{RegistryCredentials, RegistrySettings};
-use super::helper::CredentialHelpers;
+use super::credential_program::CredentialHelpers;
 use crate::{
     grant::{Denied, Layer, Reach, RepositoryId},
     http::{Http, address},

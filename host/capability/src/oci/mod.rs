@@ -13,7 +13,7 @@
 mod backend;
 mod copy;
 mod credential;
-mod helper;
+mod credential_program;
 mod repository;
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ use crate::{
 pub use backend::{Oci, OciOptions};
 pub use copy::{Copied, CopyRequest, Forecast, PlannedCopy, ReferrerChoice};
 pub use credential::{RegistrySettings, TextOrSecret};
-pub use helper::CredentialHelpers;
+pub use credential_program::CredentialHelpers;
 pub use repository::{Blob, Descriptor, ManifestBytes, Repository};
 
 /// What will be done with a repository.
