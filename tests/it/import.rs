@@ -70,7 +70,7 @@ fn fifty_tags_are_chosen_by_range_and_their_blobs_move_once() {
 
     let all = import(&host, &format!("{with}all-tags = true"));
     assert_eq!(all["targets"].as_array().unwrap().len(), 50);
-    let mut expect = tags.clone();
+    let mut expect = tags;
     expect.sort();
     assert_eq!(tags_of(&to), expect);
     let uploads =
