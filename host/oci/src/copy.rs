@@ -48,7 +48,7 @@ use plan::{Plan, Source, Target};
 use referrers::Levels;
 use tree::Tree;
 pub use whereabouts::Whereabouts;
-use whereabouts::{Item, PlaceId};
+use whereabouts::{Claim, Item, PlaceId};
 
 /// Something happened during a copy.
 #[derive(Clone, Copy, Debug)]
@@ -343,21 +343,34 @@ impl<'a> Job<'a> {
         self.observer.observe(CopyEvent::Manifest { descriptor, sent: false });
     }
 
+    /// Writes what others refer to, or a referrer. Without a tag it is written by one copy alone:
+    /// docker-registry takes a link that is being written again for a wrong digest.
     async fn put(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+        let (whereabouts, item) = (&self.options.whereabouts, Item::Manifest(manifest.digest()));
+        let _ticket = match tags.is_empty() {
+            false => None,
+            true => match whereabouts.claim(self.there, item, None).await {
+                Claim::Go(ticket, _) => Some(ticket),
+                Claim::Present => {
+                    self.relied.store(true, Relaxed);
+                    self.skipped_manifest(&manifest.descriptor());
+                    return Ok(());
+                }
+            },
+        };
         self.write(manifest, tags).await?;
         self.sent_manifest(manifest);
         Ok(())
     }
 
-    /// What is written without failing is there with all that it leads to.
+    /// What is written without failing is there with all that it leads to. Copies that write the
+    /// same manifest under several tags do it one after the other, for the same reason.
     async fn write(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
-        // One after the other: docker-registry reads its half written link if the same manifest is
-        // put twice at once, and says that the digest is wrong.
-        let (whereabouts, item) = (&self.options.whereabouts, Item::Put(manifest.digest()));
-        let turn = whereabouts.claim(self.there, item, None).await;
+        let (whereabouts, digest) = (&self.options.whereabouts, manifest.digest());
+        let turn = whereabouts.claim(self.there, Item::Put(digest), None).await;
         self.to.put_manifest(manifest, tags).await?;
+        whereabouts.learn(self.there, Item::Manifest(digest));
         drop(turn);
-        self.options.whereabouts.learn(self.there, Item::Manifest(manifest.digest()));
         Ok(())
     }
 

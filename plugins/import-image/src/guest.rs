@@ -164,7 +164,8 @@ impl Host for Imports {
         let mut tags: Vec<String> = Vec::new();
         loop {
             let page = source.tags(tags.last().map(String::as_str), PAGE)?;
-            let is_last = page.is_empty();
+            // The host fills a page from as many answers as it takes.
+            let is_last = page.len() < PAGE as usize;
             tags.extend(page);
             if tags.len() > MOST_TAGS {
                 return Err(Error::failed(format!("there are more than {MOST_TAGS} tags"))

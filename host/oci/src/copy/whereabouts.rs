@@ -2,7 +2,8 @@
 //!
 //! A blob that several images share moves once: whoever comes first takes a [`Ticket`] for it, the
 //! others wait until it is given back, and then find the blob there, mount it, or go themselves.
-//! Nobody waits who holds a ticket, so nobody waits for ever.
+//! Who holds a ticket waits only for those of a later kind (referrers, manifest, put), so nobody
+//! waits for ever.
 //!
 //! Knowledge is never proof. It saves requests; a registry that contradicts it is believed, and what
 //! was known of its repository forgotten. Of places that are no repositories of a registry nothing

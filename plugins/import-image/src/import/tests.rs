@@ -435,6 +435,7 @@ fn the_schemas_name_every_key_in_kebab_case() {
             "index",
             "referrers",
             "foreign-layers",
+            "mount-from",
             "force",
             "keep-going"
         ]
