@@ -39,8 +39,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use report::Kind;
 
 use crate::{
-    Content, Descriptor, Digest, Error, Manifest, Platform, Pushed, RepositoryName, Selector,
-    Store, Tag,
+    Content, Descriptor, Digest, Error, Manifest, MountSource, Platform, Pushed, RepositoryName,
+    Selector, Store, Tag,
 };
 pub use forecast::forecast;
 pub use options::{Copied, CopyOptions, Forecast, IndexChoice, MayMount, MovedTag, Referrers};
@@ -135,6 +135,8 @@ struct Job<'a> {
     options: &'a CopyOptions,
     observer: &'a dyn CopyObserver,
     mount_from: Option<RepositoryName>,
+    /// Where the target's registry may have the blobs if it is another one: mirrors keep names.
+    guess: Option<RepositoryName>,
     /// The source.
     here: Option<PlaceId>,
     /// The target.
@@ -161,11 +163,15 @@ impl<'a> Job<'a> {
         options: &'a CopyOptions,
         observer: &'a dyn CopyObserver,
     ) -> Self {
-        let mount_from = match (from.mount_source(), to.mount_source()) {
-            (Some(a), Some(b)) if a.registry == b.registry && a.repository != b.repository => {
-                Some(a.repository)
+        let (mount_from, guess) = match (from.mount_source(), to.mount_source()) {
+            (Some(a), Some(b)) if a.repository == b.repository => (None, None),
+            (Some(a), Some(b)) if a.registry == b.registry => (Some(a.repository), None),
+            (Some(a), Some(b)) => {
+                let guess = MountSource { registry: b.registry, repository: a.repository };
+                let may = options.may_mount.as_ref().is_some_and(|may| may(&guess));
+                (None, may.then_some(guess.repository))
             }
-            _ => None,
+            _ => (None, None),
         };
         Self {
             from,
@@ -173,6 +179,7 @@ impl<'a> Job<'a> {
             options,
             observer,
             mount_from,
+            guess,
             here: options.whereabouts.place(from),
             there: options.whereabouts.place(to),
             relied: AtomicBool::default(),

@@ -96,7 +96,9 @@ impl Job<'_> {
             kept: keeps.then(Arc::default),
             moving: whereabouts.moving(self.options.parallel),
         };
-        let push = self.to.push_blob(blob, &source, self.mount_from.as_ref().or(other.as_ref()));
+        // A guess that is wrong costs nothing: the same request asks for a session.
+        let mount_from = self.mount_from.as_ref().or(other.as_ref()).or(self.guess.as_ref());
+        let push = self.to.push_blob(blob, &source, mount_from);
         let pushed = self.reporting(push, &source.passed).await?;
         ticket.landed();
         if pushed == Pushed::Sent {

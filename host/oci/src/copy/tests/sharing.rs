@@ -100,6 +100,30 @@ async fn other_repositories_mount_what_one_of_them_got() {
     assert_eq!(copy_to_many(&options).await, ("GET 7".to_owned(), "POST 12, PUT 7".to_owned()));
 }
 
+/// An image goes to another repository of a registry that has its blobs under the source's name.
+async fn copy_beside(may_mount: bool) -> String {
+    let source = Server::registry(MemoryRegistry::new()).await;
+    let target = Server::registry(MemoryRegistry::new()).await;
+    let from = source.repository("image");
+    let layers: Vec<Bytes> = (1..=3).map(|seed| content(seed, 20_000)).collect();
+    push_image(&from, "linux/amd64", &layers, &[tag("v1")]).await;
+    push_image(&target.repository("image"), "linux/amd64", &layers, &[tag("v1")]).await;
+    let to = target.repository("other");
+    target.log.take();
+    let permits: MayMount = Arc::new(move |_: &MountSource| may_mount);
+    let options = CopyOptions { may_mount: Some(permits), ..to_tag("v1") };
+    copy(&from, &Selector::Tag(tag("v1")), &to, &options, &()).await.unwrap();
+    let all = target.log.take();
+    let count = |method: &str| all.iter().filter(|line| line.starts_with(method)).count();
+    format!("POST {}, PUT {}", count("POST"), count("PUT"))
+}
+
+#[tokio::test]
+async fn another_registry_may_have_the_blobs_under_the_name_that_the_source_has() {
+    assert_eq!(copy_beside(true).await, "POST 4, PUT 1");
+    assert_eq!(copy_beside(false).await, "POST 4, PUT 5");
+}
+
 #[tokio::test]
 async fn nothing_is_mounted_from_where_it_may_not_be() {
     let whereabouts = Whereabouts::default();
