@@ -249,14 +249,11 @@ impl Programs {
             Tags::All => ", all-tags = true",
         };
         let referrers = if client == Client::WithReferrers { "" } else { ", referrers = false" };
-        // To be allowed to look for blobs elsewhere in the target, as the others do unasked.
-        let (source, target) = (&job.source.registry.address, &job.target.registry.address);
-        let grant = match job.case.before {
+        // The others guess where in the target the blobs may be; ours wants to be told.
+        let there = job.from().replace(&job.source.registry.address, &job.target.registry.address);
+        let mount = match job.case.before {
             Before::Nothing | Before::Image => String::new(),
-            Before::Elsewhere => format!(
-                "\n[step.grant]\noci = {{ pull = [\"{source}/**\", \"{target}/**\"], \
-                 push = [\"{target}/**\"] }}\n"
-            ),
+            Before::Elsewhere => format!(", mount-from = \"{there}\""),
         };
         let file = self.folder.join(format!("{}-{}.toml", client.name(), job.case.name));
         let text = format!(
@@ -264,7 +261,7 @@ impl Programs {
              source = {{ type = \"string\" }}\ntarget = {{ type = \"string\" }}\n\n\
              [[step]]\nid = \"copy\"\nuses = \"import-image\"\n\
              with = {{ source = \"{{{{ inputs.source }}}}\", \
-             target = \"{{{{ inputs.target }}}}\"{what}{referrers} }}\n{grant}"
+             target = \"{{{{ inputs.target }}}}\"{what}{referrers}{mount} }}\n"
         );
         files::write(&file, text.as_bytes())?;
         let tag = if job.case.tags == Tags::One { format!(":{TAG}") } else { String::new() };
