@@ -91,6 +91,10 @@ impl Toc {
         Ok(toc)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is no file is no matter, whichever kinds there will be"
+    )]
     fn add(
         &mut self,
         name: String,
