@@ -92,8 +92,14 @@ fn skopeo_reads_the_docker_archive_that_we_write() {
     imports(
         &host,
         &[
-            (&source, r#"target = "docker-archive:app.tar:team/app:v1", platforms = ["linux/amd64"]"#),
-            (&source, r#"target = "docker-archive:app.tar:x.io/b:v2", platforms = ["linux/arm64"]"#),
+            (
+                &source,
+                r#"target = "docker-archive:app.tar:team/app:v1", platforms = ["linux/amd64"]"#,
+            ),
+            (
+                &source,
+                r#"target = "docker-archive:app.tar:x.io/b:v2", platforms = ["linux/arm64"]"#,
+            ),
         ],
     );
     let ran = host.run(&["run", "p.toml", "--format", "json"]);
@@ -160,6 +166,6 @@ fn an_index_does_not_fit_into_a_docker_archive_and_leaves_none() {
     imports(&host, &[("oci-layout:layout:v1", r#"target = "docker-archive:app.tar:app:v1""#)]);
     let ran = host.run(&["run", "p.toml", "--quiet"]);
     ran.exits(1);
-    assert!(ran.stderr().contains("choose one with `platforms`"), "{}", ran.account());
+    assert!(ran.stderr.contains("choose one with `platforms`"), "{}", ran.account());
     assert!(!host.path("app.tar").exists());
 }

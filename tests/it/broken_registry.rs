@@ -10,7 +10,7 @@ use support::{
 use crate::host;
 
 fn image() -> Image {
-    Image::multi_arch(&["linux/amd64", "linux/arm64"], 200_000)
+    Image::multi_arch(&["linux/amd64", "linux/arm64"], 1_000_000)
 }
 
 /// A world whose pipeline copies `source` to `target`.
@@ -142,8 +142,9 @@ fn answers_that_are_no_registrys_are_refused() {
 }
 
 /// As a shell does it: what is written over the limit fails as it does on a full disk, and the
-/// signal that goes with it is ignored.
-const FULL_DISK: &str = "trap '' XFSZ; ulimit -f 64";
+/// signal that goes with it is ignored. Enough room for what the program itself writes, in blocks of
+/// 512 bytes; a layer does not fit.
+const FULL_DISK: &str = "trap '' XFSZ; ulimit -f 1024";
 
 #[test]
 fn a_full_disk_leaves_no_tag_in_a_layout() {

@@ -205,8 +205,15 @@ a  import-image 0.1.0 (sha256:[DIGEST])
   with target = "localhost:[PORT]/a:1"
   with sources = []
   with targets = []
+  with all-tags = false
+  with tags = []
+  with exclude-tags = []
+  with untagged = false
   with platforms = []
+  with referrers = true
+  with foreign-layers = "skip"
   with force = false
+  with keep-going = false
   may oci.pull localhost:[PORT]/a:1
   may oci.pull localhost:[PORT]/a:1
   may oci.push localhost:[PORT]/a:1

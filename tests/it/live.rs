@@ -115,6 +115,7 @@ with = {{ act = "write", at = "made/x", to = "text" }}
             TestHost::guest("hands")
         ),
     );
+    host.write("made/before", "");
     let ran = host.run(&["plan", "p.toml", "--live", "--format", "json"]);
     let told = verdicts(&ran);
     assert!(told.contains(&"import: would-change".to_owned()), "{}", ran.account());

@@ -2,7 +2,8 @@
 //!
 //! One binary: linking is the dear part. Each file is about one noun and stands for itself; each
 //! test makes its own world and can run beside any other. Nothing here looks inside the program:
-//! what a test knows is what it printed, what it left behind, and how it ended.
+//! what a test knows is what it printed, what it left behind, and how it ended. Only `trouble` also calls
+//! the copy itself, thousands of times.
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -11,6 +12,7 @@
 )]
 
 mod archives;
+mod auth;
 mod broken_registry;
 mod compile_cache;
 mod component;
@@ -24,6 +26,7 @@ mod guest;
 mod hands;
 mod hog;
 mod import;
+mod killed;
 mod live;
 mod matrix;
 mod registry_chain;

@@ -351,7 +351,12 @@ impl<'a> Job<'a> {
 
     /// What is written without failing is there with all that it leads to.
     async fn write(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
+        // One after the other: docker-registry reads its half written link if the same manifest is
+        // put twice at once, and says that the digest is wrong.
+        let (whereabouts, item) = (&self.options.whereabouts, Item::Put(manifest.digest()));
+        let turn = whereabouts.claim(self.there, item, None).await;
         self.to.put_manifest(manifest, tags).await?;
+        drop(turn);
         self.options.whereabouts.learn(self.there, Item::Manifest(manifest.digest()));
         Ok(())
     }

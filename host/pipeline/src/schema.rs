@@ -201,8 +201,7 @@ pub struct StepEntry {
     pub continue_on_error: Option<At<bool>>,
     /// Whether the step runs even if the run fails or is cancelled: cleanup.
     pub always: Option<At<bool>>,
-    /// Whether the step changes nothing and only says what it would change: the host refuses it every
-    /// change.
+    /// Whether the step changes nothing and says what it would change.
     pub dry_run: Option<At<bool>>,
     /// At most one step of a group runs at a time; a template over inputs.
     pub concurrency: Option<At<String>>,

@@ -104,6 +104,9 @@ impl Imports {
         if terms.foreign_layers {
             copy = copy.include_foreign_layers();
         }
+        if let Some(repository) = &terms.mount_from {
+            copy = copy.mount_from(repository);
+        }
         if terms.force {
             copy = copy.force();
         }

@@ -111,9 +111,12 @@ fn orders(inputs: &Inputs, host: &dyn Host) -> Result<Vec<Order>> {
             for repository in pair_repositories(inputs)? {
                 let name = &repository.source;
                 let present = match selection.needs_list() {
-                    true => host
-                        .tags(name)
-                        .map_err(|error| error.during(format!("tags of `{name}`")))?,
+                    true => host.tags(name).map_err(|error| match error.hint_text() {
+                        None if error.is("not-found") => {
+                            error.hint(format!("check that the repository `{name}` exists"))
+                        }
+                        _ => error,
+                    })?,
                     false => Vec::new(),
                 };
                 let chosen = selection.choose(name, &present)?;
@@ -278,7 +281,7 @@ impl Tally {
         let failed = self.failures.len();
         let message = format!("{failed} of {} could not be copied", report::count(all));
         let whole = Error::new(if is_same { code } else { "failed.images" }, message)
-            .hint("each has a line above that says why");
+            .hint("each has a line of its own that says why");
         match self.failures.iter().all(|(_, error)| error.is_retryable()) {
             true => Err(whole.retryable()),
             false => Err(whole),

@@ -65,6 +65,9 @@ pub struct Inputs {
     /// Whether layers are copied that the image says are not to be distributed.
     #[serde(default)]
     pub foreign_layers: ForeignLayers,
+    /// A repository of the target's registry, `HOST/REPOSITORY`, that may have the blobs already, as
+    /// when an image moves to another name: they are linked from there instead of sent.
+    pub mount_from: Option<String>,
     /// Overwrite a tag that points elsewhere.
     #[serde(default)]
     pub force: bool,
@@ -170,6 +173,11 @@ pub fn requests() -> Vec<Request> {
         Request::new("oci.pull", "{{ inputs.sources }}", "reads the images"),
         Request::new("oci.pull", TARGET, "sees what is in the target already"),
         Request::new("oci.pull", "{{ inputs.targets }}", "sees what is in the targets already"),
+        Request::new(
+            "oci.pull",
+            "{{ inputs['mount-from'] }}",
+            "links blobs that are there already",
+        ),
         Request::new("oci.push", TARGET, "writes the image"),
         Request::new("oci.push", "{{ inputs.targets }}", "writes the image"),
     ]

@@ -22,6 +22,8 @@ pub struct Terms {
     pub rechecks: bool,
     /// Whether layers come along that are not to be distributed.
     pub foreign_layers: bool,
+    /// A repository of the target's registry that may have the blobs already.
+    pub mount_from: Option<String>,
     /// Whether a tag that points elsewhere is overwritten.
     pub force: bool,
 }
@@ -70,6 +72,7 @@ impl Terms {
             referrers,
             rechecks,
             foreign_layers: inputs.foreign_layers == ForeignLayers::Include,
+            mount_from: inputs.mount_from.clone(),
             force: inputs.force,
         })
     }

@@ -37,7 +37,7 @@ fn natural(a: &str, b: &str) -> Ordering {
         if let (Some((one, rest_a)), Some((other, rest_b))) = (one, other) {
             match one.len().cmp(&other.len()).then_with(|| one.cmp(other)) {
                 Ordering::Equal => (a, b) = (rest_a, rest_b),
-                order => return order,
+                order @ (Ordering::Less | Ordering::Greater) => return order,
             }
             continue;
         }

@@ -197,6 +197,13 @@ impl Copy {
         self
     }
 
+    /// Mounts blobs from this repository (`HOST[:PORT]/REPOSITORY`) of the target's registry if it
+    /// has them; needs the grant to pull from it.
+    pub fn mount_from(self, repository: &str) -> Self {
+        self.0.mount_from(repository);
+        self
+    }
+
     /// What [`Copy::run`] would do, by reading alone; allowed in a dry run.
     ///
     /// # Errors

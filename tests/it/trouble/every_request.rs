@@ -9,6 +9,9 @@ use support::{FaultProxy, Seen, Trouble, When};
 use super::rows::{Ends, Reach, Row, rows, tag_rows, token_rows};
 use super::world::{Outcome, World, defects, options, put_old_image, selector};
 
+/// Trials at the same time.
+const WORLDS: usize = 4;
+
 /// One copy with one trouble.
 struct Case<'a> {
     side: Side,
@@ -107,10 +110,9 @@ impl Trial {
     }
 
     /// Every row at every request that it matters to.
-    async fn every(&mut self, rows: &[Row]) {
+    async fn every<'r>(&mut self, rows: impl Iterator<Item = &'r Row>) {
         let [source, target] = self.honest_requests().await;
         for row in rows {
-            eprintln!("### {:?} {:?} {}", row.trouble, START.get_or_init(std::time::Instant::now).elapsed(), self.tried);
             let sides = [(Side::Source, &source), (Side::Target, &target)];
             for (side, requests) in sides {
                 let mut sorts = BTreeSet::new();
@@ -120,7 +122,8 @@ impl Trial {
                     if !is_meant {
                         continue;
                     }
-                    for (lasts, ends) in [(false, row.once), (true, row.always)] {
+                    for (lasts, ends) in [(false, Some(row.once)), (true, row.always)] {
+                        let Some(ends) = ends else { continue };
                         let trouble = &row.trouble;
                         self.one(Case { side, number, trouble, lasts, ends, seen }).await;
                     }
@@ -141,6 +144,11 @@ impl Trial {
         let mut problems = match &outcome {
             Outcome::Done(copied) => {
                 let mut problems = self.problems_of_success(&name).await;
+                // Who says that there are no signatures is believed.
+                let denies = *case.trouble == Trouble::Refuse(404) && case.side == Side::Source;
+                problems.retain(|problem| {
+                    !denies || !problem.contains(&self.world.referrer.to_string())
+                });
                 if copied.descriptor.digest != self.world.digest {
                     problems.push(format!("it says {}", copied.descriptor.digest));
                 }
@@ -171,10 +179,8 @@ impl Trial {
             let (method, path) = (&seen.method, &seen.path);
             let often = if lasts { "always" } else { "once" };
             let problems = problems.join("; ");
-            let wrong = format!(
-                "{trouble:?} {often} at {side:?} {number} ({method} {path}): {problems}"
-            );
-            eprintln!("{wrong}");
+            let wrong =
+                format!("{trouble:?} {often} at {side:?} {number} ({method} {path}): {problems}");
             self.wrong.push(wrong);
         }
     }
@@ -228,14 +234,25 @@ impl Trial {
         }
         problems
     }
+}
 
-    /// All is as it should be, and it was tried.
-    fn verdict(self, at_least: usize) {
-        let Self { tried, failed, wrong, .. } = self;
-        assert!(wrong.is_empty(), "{} of {tried} cases:\n{}", wrong.len(), wrong.join("\n"));
-        assert!(tried >= at_least, "only {tried} cases were tried");
-        assert!(failed > 0, "none of {tried} cases failed: trouble does not reach the copy");
+/// Tries all rows, a part of them in each of several worlds at the same time: much of a trial is
+/// waiting.
+async fn try_all(before: Before, doors: Doors, rows: &[Row], at_least: usize) {
+    let trials = futures::future::join_all((0..WORLDS).map(|first| async move {
+        let mut trial = Trial::new(before, doors).await;
+        trial.every(rows.iter().skip(first).step_by(WORLDS)).await;
+        trial
+    }));
+    let (mut tried, mut failed, mut wrong) = (0, 0, Vec::new());
+    for trial in trials.await {
+        tried += trial.tried;
+        failed += trial.failed;
+        wrong.extend(trial.wrong);
     }
+    assert!(wrong.is_empty(), "{} of {tried} cases:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried >= at_least, "only {tried} cases were tried");
+    assert!(failed > 0, "none of {tried} cases failed: trouble does not reach the copy");
 }
 
 /// What a request is about, without names.
@@ -263,28 +280,15 @@ fn other(side: Side) -> Side {
 
 #[tokio::test]
 async fn no_trouble_leaves_half_an_image() {
-    let mut trial = Trial::new(Before::Empty, Doors::Open).await;
-    let start = std::time::Instant::now();
-    trial.every(&rows()).await;
-    eprintln!("{} cases, {} failed, {:?}", trial.tried, trial.failed, start.elapsed());
-    trial.verdict(100);
+    try_all(Before::Empty, Doors::Open, &rows(), 500).await;
 }
 
 #[tokio::test]
 async fn tokens_may_end_at_any_request() {
-    let mut trial = Trial::new(Before::Empty, Doors::Tokens).await;
-    trial.every(&token_rows()).await;
-    eprintln!("{} cases, {} failed", trial.tried, trial.failed);
-    trial.verdict(100);
+    try_all(Before::Empty, Doors::Tokens, &token_rows(), 60).await;
 }
 
 #[tokio::test]
 async fn an_old_tag_stays_or_moves_to_the_whole() {
-    let mut trial = Trial::new(Before::Tagged, Doors::Open).await;
-    trial.every(&tag_rows()).await;
-    eprintln!("{} cases, {} failed", trial.tried, trial.failed);
-    trial.verdict(100);
+    try_all(Before::Tagged, Doors::Open, &tag_rows(), 60).await;
 }
-
-
-static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();

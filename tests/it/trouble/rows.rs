@@ -9,7 +9,7 @@ pub(super) struct Row {
     /// When it hits one request alone.
     pub(super) once: Ends,
     /// When it hits this and all that follow.
-    pub(super) always: Ends,
+    pub(super) always: Option<Ends>,
     pub(super) reach: Reach,
 }
 
@@ -37,8 +37,8 @@ use Ends::{Perhaps, Well};
 /// A registry in passing trouble.
 const TRANSIENT: Ends = Perhaps(&[Kind::Transient]);
 
-/// Bytes that are not what they should be, whoever notices.
-const MISMATCH: Ends = Perhaps(&[Kind::Mismatch]);
+/// A digest that names something else, or nothing.
+const WRONG_NAME: Ends = Perhaps(&[Kind::Mismatch, Kind::NotFound]);
 
 /// An answer that is not one of a registry; a registry to which half was said says so too.
 const NONSENSE: Ends =
@@ -51,11 +51,16 @@ const UNAUTHORIZED: Ends = Perhaps(&[Kind::Unauthorized]);
 const NOT_FOUND: Ends = Perhaps(&[Kind::NotFound]);
 
 const fn row(trouble: Trouble, once: Ends, always: Ends) -> Row {
-    Row { trouble, once, always, reach: Reach::Sorts }
+    Row { trouble, once, always: Some(always), reach: Reach::Sorts }
 }
 
 const fn everywhere(trouble: Trouble, once: Ends, always: Ends) -> Row {
-    Row { trouble, once, always, reach: Reach::Every }
+    Row { trouble, once, always: Some(always), reach: Reach::Every }
+}
+
+/// For trouble of which nothing is said when it stays.
+const fn but_once(trouble: Trouble, once: Ends) -> Row {
+    Row { trouble, once, always: None, reach: Reach::Sorts }
 }
 
 /// The whole table.
@@ -88,14 +93,17 @@ pub(super) fn rows() -> Vec<Row> {
         row(Trouble::ShortAnswer, NONSENSE, NONSENSE),
         row(Trouble::LongAnswer, NONSENSE, NONSENSE),
         everywhere(Trouble::CorruptAnswer, NONSENSE, NONSENSE),
-        row(Trouble::CorruptRequest, NONSENSE, NONSENSE),
-        row(Trouble::WrongDigest, MISMATCH, MISMATCH),
+        // Where all that is written arrives as something else, nobody can keep a tag right.
+        but_once(Trouble::CorruptRequest, NONSENSE),
+        row(Trouble::WrongDigest, WRONG_NAME, WRONG_NAME),
         row(Trouble::Without("docker-content-digest"), Well, Well),
         row(Trouble::Without("content-length"), Well, Well),
         row(Trouble::Without("content-type"), Well, Well),
         row(Trouble::Without("location"), NONSENSE, NONSENSE),
-        row(Trouble::With("ratelimit-remaining", "0;w=21600"), Well, Well),
-        row(Trouble::With("x-ms-ratelimit-remaining-calls-per-second", "0.5"), Well, Well),
+        // What slows a run down is tried elsewhere; here it must not break one.
+        row(Trouble::With("ratelimit-remaining", "1000;w=60"), Well, Well),
+        row(Trouble::With("ratelimit-remaining", "-1;w=never"), Well, Well),
+        row(Trouble::With("x-ms-ratelimit-remaining-calls-per-second", "16.5"), Well, Well),
         everywhere(Trouble::WebPage, NONSENSE, NONSENSE),
         row(Trouble::Elsewhere, Well, Well),
         row(Trouble::RedirectLoop, NONSENSE, NONSENSE),
@@ -108,8 +116,9 @@ pub(super) fn tag_rows() -> Vec<Row> {
         row(Trouble::Refuse(503), Well, TRANSIENT),
         row(Trouble::ResetBehind, Well, TRANSIENT),
         row(Trouble::ResetInRequest, Well, TRANSIENT),
-        row(Trouble::CorruptRequest, NONSENSE, NONSENSE),
-        row(Trouble::WrongDigest, MISMATCH, MISMATCH),
+        // Where all that is written arrives as something else, nobody can keep a tag right.
+        but_once(Trouble::CorruptRequest, NONSENSE),
+        row(Trouble::WrongDigest, WRONG_NAME, WRONG_NAME),
         row(Trouble::WebPage, NONSENSE, NONSENSE),
     ]
 }
@@ -120,6 +129,8 @@ pub(super) fn token_rows() -> Vec<Row> {
         row(Trouble::ExpireTokens, Well, UNAUTHORIZED),
         row(Trouble::Refuse(503), Well, TRANSIENT),
         row(Trouble::ResetBehind, Well, TRANSIENT),
-        row(Trouble::CutAnswer, Well, TRANSIENT),
+        row(Trouble::CutAnswer, TRANSIENT, TRANSIENT),
+        // The other origin refuses whoever brings the registry's token.
+        row(Trouble::Elsewhere, Well, Well),
     ]
 }

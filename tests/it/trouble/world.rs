@@ -64,7 +64,7 @@ impl World {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
             servers.spawn(async move {
-                oci::serve(listener, Arc::new(registry), std::future::pending()).await.unwrap();
+                oci::serve(listener, Arc::new(registry), std::future::pending()).await;
             });
             proxies.push(FaultProxy::before(&address));
         }
@@ -158,7 +158,8 @@ async fn fill(store: &dyn Store) -> (Digest, Digest) {
         }),
     );
     store.put_manifest(&index, &[tag()]).await.unwrap();
-    let empty = push(store, MediaType::new("application/vnd.oci.empty.v1+json"), b"{}".into()).await;
+    let empty =
+        push(store, MediaType::new("application/vnd.oci.empty.v1+json"), b"{}".into()).await;
     let referrer = manifest(
         MediaType::OCI_MANIFEST,
         &json!({

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::certificate::Authority;
 use crate::process::Running;
+use crate::token_server::{CERTIFICATE, ISSUER, SERVICE, TokenServer};
 use crate::tool;
 
 /// The user that a registry with [`Access::Basic`] knows.
@@ -23,6 +24,9 @@ pub enum Access {
     Anonymous,
     /// With [`USERNAME`] and [`PASSWORD`], over plain HTTP.
     Basic,
+    /// With a token, which a service of its own gives to [`USERNAME`] with [`PASSWORD`], and to
+    /// anybody for pulling what is below `public/`; over plain HTTP.
+    Token,
     /// By anyone, over TLS with a certificate of a private authority.
     Tls,
 }
@@ -34,6 +38,7 @@ pub struct DockerRegistry {
     access: Access,
     port: u16,
     authority: Option<Authority>,
+    tokens: Option<TokenServer>,
     folder: TempDir,
 }
 
@@ -46,10 +51,20 @@ impl DockerRegistry {
         let folder =
             TempDir::with_prefix("docker-registry-").expect("a temporary folder can be made");
         let authority = (access == Access::Tls).then(|| Authority::new(folder.path()));
+        let tokens = (access == Access::Token).then(|| TokenServer::start(folder.path()));
         let config = folder.path().join("config.yml");
         std::fs::write(folder.path().join("htpasswd"), HTPASSWD).expect("the folder is ours");
-        std::fs::write(&config, configuration(&folder, access, authority.as_ref()))
-            .expect("the folder is ours");
+        let mut text = configuration(&folder, access, authority.as_ref());
+        if let Some(tokens) = &tokens {
+            let certificate = folder.path().join(CERTIFICATE);
+            text += &format!(
+                "auth: {{token: {{realm: '{}', service: {SERVICE}, issuer: {ISSUER}, \
+                 rootcertbundle: {}}}}}\n",
+                tokens.realm(),
+                certificate.display()
+            );
+        }
+        std::fs::write(&config, text).expect("the folder is ours");
         let mut command: Command = tool::command("docker-registry");
         command.arg("serve").arg(&config);
         let mut running = Running::start(command, b"");
@@ -57,7 +72,7 @@ impl DockerRegistry {
             let (_, behind) = stderr.split_once("listening on 127.0.0.1:")?;
             behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
         });
-        Self { running, access, port, authority, folder }
+        Self { running, access, port, authority, tokens, folder }
     }
 
     /// `localhost:PORT` with TLS (the name in the certificate), else `127.0.0.1:PORT`.
@@ -80,6 +95,15 @@ impl DockerRegistry {
     /// may still be missing for a moment.
     pub fn requests(&self) -> Vec<String> {
         self.running.stdout().lines().filter_map(request_of_log).collect()
+    }
+
+    /// The requests for tokens so far, `METHOD PATH` each.
+    ///
+    /// # Panics
+    /// The registry does not want tokens.
+    pub fn token_requests(&self) -> Vec<String> {
+        let tokens = self.tokens.as_ref().expect("only a registry with tokens has a service");
+        tokens.requests().iter().map(|r| format!("{} {}", r.method, r.path)).collect()
     }
 
     /// Where the registry keeps its files.
@@ -131,7 +155,7 @@ mod tests {
     #[test]
     fn an_image_goes_in_and_comes_out_however_the_registry_is_reached() {
         let image = Image::multi_arch(&["linux/amd64", "linux/arm64/v8"], 1000);
-        for access in [Access::Anonymous, Access::Basic, Access::Tls] {
+        for access in [Access::Anonymous, Access::Basic, Access::Token, Access::Tls] {
             let registry = DockerRegistry::start(access);
             push_with_skopeo(&image, &registry, access, "team/app:v1");
             let folder = TempDir::new().unwrap();

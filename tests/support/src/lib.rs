@@ -31,6 +31,7 @@ mod process;
 mod redaction;
 mod skopeo;
 mod test_host;
+mod token_server;
 mod tool;
 mod trouble;
 

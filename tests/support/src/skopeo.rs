@@ -27,7 +27,8 @@ impl Skopeo {
     pub fn of(registry: &DockerRegistry, access: Access) -> Self {
         let ca_folder = (access == Access::Tls)
             .then(|| registry.ca().parent().expect("a file has a folder").to_owned());
-        Self { credentials: access == Access::Basic, ca_folder }
+        let credentials = matches!(access, Access::Basic | Access::Token);
+        Self { credentials, ca_folder }
     }
 
     /// The bytes of the manifest or index at `reference`, such as `docker://127.0.0.1:5000/a:1`.

@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 
 use super::AccessFlags;
 use super::credential::{RegistryCredentials, RegistrySettings};
-use super::helper::CredentialHelpers;
+use super::credential_program::CredentialHelpers;
 use crate::{
     grant::{Denied, Layer, Reach, RepositoryId},
     http::{
@@ -145,6 +145,8 @@ impl Oci {
         match (place, id) {
             (Place::Registry(reference), _) => {
                 let repository = self.remote()?.repository(reference)?;
+                // The first token is then good for all, and no second one is asked for.
+                let repository = if access.push { repository.for_writing() } else { repository };
                 Ok(Arc::new(repository.counted_by(Arc::clone(tally))))
             }
             (Place::Layout(_), RepositoryId::Layout { path }) => {

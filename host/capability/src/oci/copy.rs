@@ -11,14 +11,16 @@ mod batch;
 use std::sync::Arc;
 
 use ::oci::{
-    CopyOptions, IndexChoice, MayMount, MediaType, MountSource, Platform, Referrers, Selector,
+    CopyOptions, IndexChoice, MayMount, MediaType, MountSource, Place, Platform, Referrers,
+    RepositoryName, Selector,
 };
 use report::Fault;
 
 use super::{
-    Descriptor, GrantedOci, Repository, invalid,
+    Descriptor, GrantedOci, Repository, invalid, not_a_place,
     repository::{Right, parse_digest, parse_selector, parse_tag},
 };
+use crate::call::Effect;
 use crate::grant::{RepositoryId, Want};
 use bar::Bar;
 pub use batch::PlannedCopy;
@@ -45,6 +47,8 @@ pub struct CopyRequest {
     pub recheck_referrers: bool,
     /// Copy layers too that are not to be distributed.
     pub foreign_layers: bool,
+    /// `HOST[:PORT]/REPOSITORY` of the target's registry that may have the blobs.
+    pub mount_from: Option<String>,
 }
 
 /// Which referrers come along.
@@ -238,7 +242,31 @@ impl GrantedOci {
             foreign_layers: request.foreign_layers,
             whereabouts: self.oci.whereabouts(),
             may_mount: self.may_mount(target),
+            mount_from: match &request.mount_from {
+                Some(reference) => self.mount_from(reference, target)?,
+                None => None,
+            },
             ..CopyOptions::default()
+        })
+    }
+
+    /// The repository that `reference` names, if it is one of the target's registry. A hostile image
+    /// could name the digests of a private one, so the step must be granted to pull from there.
+    fn mount_from(
+        &self,
+        reference: &str,
+        target: &Repository,
+    ) -> Result<Option<RepositoryName>, Fault> {
+        let place: Place = reference.parse().map_err(not_a_place)?;
+        let id = RepositoryId::parse(&place.name()).map_err(|error| error.into_fault("oci"))?;
+        self.call.check(&Want::Pull(&id), Effect::Look)?;
+        Ok(match (place, &id, &target.id) {
+            (
+                Place::Registry(reference),
+                RepositoryId::Registry { host, .. },
+                RepositoryId::Registry { host: own, .. },
+            ) if host == own => Some(reference.repository().clone()),
+            _ => None,
         })
     }
 

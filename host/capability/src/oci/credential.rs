@@ -11,7 +11,7 @@ use report::{Fault, Kind, Mask, Side};
 use tokio::sync::OnceCell;
 use url::{Host, Url};
 
-use super::helper::CredentialHelpers;
+use super::credential_program::CredentialHelpers;
 use crate::secrets::{SecretHandle, Secrets};
 
 /// The port that a registry without one is asked at; `only-to` without a port takes any.

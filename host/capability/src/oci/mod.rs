@@ -13,7 +13,7 @@
 mod backend;
 mod copy;
 mod credential;
-mod helper;
+mod credential_program;
 mod repository;
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ use crate::{
 pub use backend::{Oci, OciOptions};
 pub use copy::{Copied, CopyRequest, Forecast, PlannedCopy, ReferrerChoice};
 pub use credential::{RegistrySettings, TextOrSecret};
-pub use helper::CredentialHelpers;
+pub use credential_program::CredentialHelpers;
 pub use repository::{Blob, Descriptor, ManifestBytes, Repository};
 
 /// What will be done with a repository.
@@ -78,13 +78,7 @@ impl GrantedOci {
             return Err(invalid(format!("`{reference}` is opened for nothing"))
                 .help("ask for `pull`, `push` or `delete`"));
         }
-        let place: ::oci::Place = reference.parse().map_err(|error: ::oci::PlaceError| {
-            let fault = invalid(error.to_string());
-            match error.help() {
-                Some(help) => fault.help(help),
-                None => fault,
-            }
-        })?;
+        let place: ::oci::Place = reference.parse().map_err(not_a_place)?;
         let id = RepositoryId::parse(&place.name()).map_err(|error| error.into_fault("oci"))?;
         // All of it is asked for at once, so that a step fails before its first effect.
         for (is_wanted, want) in [
@@ -105,4 +99,12 @@ impl GrantedOci {
 
 fn invalid(message: String) -> Fault {
     Fault::new(Kind::Invalid, message).code("invalid.oci").side(Side::Plugin)
+}
+
+fn not_a_place(error: ::oci::PlaceError) -> Fault {
+    let fault = invalid(error.to_string());
+    match error.help() {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
 }

@@ -1,6 +1,7 @@
 //! Archives: what others wrote, and what is written.
 
 mod broken;
+mod judged;
 
 use std::path::Path;
 

@@ -91,10 +91,6 @@ impl Toc {
         Ok(toc)
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what is no file is no matter, whichever kinds there will be"
-    )]
     fn add(
         &mut self,
         name: String,
@@ -103,6 +99,10 @@ impl Toc {
         target: Option<Vec<u8>>,
     ) -> Result<(), TocError> {
         let target = target.as_deref().unwrap_or_default();
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "a foreign enum that can grow: whatever comes is no file"
+        )]
         match kind {
             EntryType::Regular | EntryType::Continuous => {
                 self.refuse_double(&name)?;

@@ -117,7 +117,9 @@ impl Job<'_> {
             kept: keeps.then(Arc::default),
             moving: whereabouts.moving(self.options.parallel),
         };
-        let push = self.to.push_blob(blob, &source, self.mount_from.as_ref().or(other.as_ref()));
+        let told = self.options.mount_from.as_ref();
+        let mount_from = self.mount_from.as_ref().or(other.as_ref()).or(told);
+        let push = self.to.push_blob(blob, &source, mount_from);
         let pushed = self.reporting(push, &source.passed).await?;
         ticket.landed();
         if pushed == Pushed::Sent {

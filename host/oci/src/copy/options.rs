@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Whereabouts;
-use crate::{Descriptor, Digest, MediaType, MountSource, Platform, Tag};
+use crate::{Descriptor, Digest, MediaType, MountSource, Platform, RepositoryName, Tag};
 
 /// As many as keep a link busy over the pauses of single requests; registries do not mind.
 const USUAL_PARALLEL: usize = 6;
@@ -33,6 +33,9 @@ pub struct CopyOptions {
     pub foreign_layers: bool,
     /// What is known of blobs in registries; shared by the copies of a run.
     pub whereabouts: Whereabouts,
+    /// A repository of the target's registry that may have the blobs; tried where nothing better is
+    /// known.
+    pub mount_from: Option<RepositoryName>,
     /// Whether a blob may be mounted from there, besides from the source; none: from nowhere else.
     pub may_mount: Option<MayMount>,
 }
@@ -143,6 +146,7 @@ impl Default for CopyOptions {
             recheck_referrers: true,
             foreign_layers: false,
             whereabouts: Whereabouts::default(),
+            mount_from: None,
             may_mount: None,
         }
     }

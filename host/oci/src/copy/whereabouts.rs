@@ -61,6 +61,8 @@ pub(super) enum Item {
     Manifest(Digest),
     /// Those of a manifest. They are never known to be somewhere: more may come at any time.
     Referrers(Digest),
+    /// A manifest while it is written; never known to be anywhere either.
+    Put(Digest),
 }
 
 #[derive(Default)]

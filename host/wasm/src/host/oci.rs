@@ -277,6 +277,15 @@ impl wit::HostCopyRequest for StepState {
         Ok(())
     }
 
+    async fn mount_from(
+        &mut self,
+        this: Resource<PendingCopy>,
+        repository: String,
+    ) -> wasmtime::Result<()> {
+        self.told(&this)?.mount_from = Some(repository);
+        Ok(())
+    }
+
     async fn forecast(&mut self, this: Resource<PendingCopy>) -> Answer<Resource<Forecast>> {
         let PlannedCopy { source, selector, target, request } = self.table.get(&this)?.copy.clone();
         match self.granted.oci.forecast(&source, &selector, &target, &request).await {

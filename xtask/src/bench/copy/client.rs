@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::case::{Case, Tags};
+use super::case::{Before, Case, Tags};
 use super::content::{self, TAG};
 use super::place::Place;
 use crate::bench::peers;
@@ -249,13 +249,22 @@ impl Programs {
             Tags::All => ", all-tags = true",
         };
         let referrers = if client == Client::WithReferrers { "" } else { ", referrers = false" };
+        // To be allowed to look for blobs elsewhere in the target, as the others do unasked.
+        let (source, target) = (&job.source.registry.address, &job.target.registry.address);
+        let grant = match job.case.before {
+            Before::Nothing | Before::Image => String::new(),
+            Before::Elsewhere => format!(
+                "\n[step.grant]\noci = {{ pull = [\"{source}/**\", \"{target}/**\"], \
+                 push = [\"{target}/**\"] }}\n"
+            ),
+        };
         let file = self.folder.join(format!("{}-{}.toml", client.name(), job.case.name));
         let text = format!(
             "schema = 1\n\n[pipeline]\nname = \"copy\"\n\n[inputs]\n\
              source = {{ type = \"string\" }}\ntarget = {{ type = \"string\" }}\n\n\
              [[step]]\nid = \"copy\"\nuses = \"import-image\"\n\
              with = {{ source = \"{{{{ inputs.source }}}}\", \
-             target = \"{{{{ inputs.target }}}}\"{what}{referrers} }}\n"
+             target = \"{{{{ inputs.target }}}}\"{what}{referrers} }}\n{grant}"
         );
         files::write(&file, text.as_bytes())?;
         let tag = if job.case.tags == Tags::One { format!(":{TAG}") } else { String::new() };

@@ -12,6 +12,7 @@ mod place;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -23,7 +24,7 @@ use super::table;
 use crate::binary::{self, Profile};
 use crate::children::Children;
 use crate::repo::Repo;
-use crate::tools;
+use crate::{shell, tools};
 
 /// How often each client does each case, unless told otherwise; and for a first look.
 pub(crate) const ROUNDS: usize = 9;
@@ -165,7 +166,9 @@ impl Places {
             // By skopeo, so that it knows from its own memory what is there.
             Before::Image | Before::Elsewhere => {
                 let job = self.job(case, case.repository.to_owned());
-                crate::shell::run(&mut programs.call(Client::Skopeo, &job)?)
+                shell::run(&mut programs.call(Client::Skopeo, &job)?)?;
+                // Whoever comes first must not wait for what this wrote.
+                shell::run(&mut Command::new("sync"))
             }
         }
     }

@@ -39,6 +39,27 @@ async fn nothing_is_mounted_from_where_the_step_may_not_pull() {
 }
 
 #[tokio::test]
+async fn what_is_mounted_from_must_be_granted_to_be_pulled() {
+    let (run, registry) = (TestRun::new(), Registry::start(None).await);
+    let all = run.call(&everything(&registry));
+    put_image(&all, "oci-layout:image", "1").await;
+    put_image(&all, &registry.at("secret/app"), "1").await;
+    let request = CopyRequest { mount_from: Some(registry.at("secret/app")), ..tagged("1") };
+
+    let public = registry.at("public/**");
+    let some = run.call(&grant(&["oci-layout:image", &public], &[&public], &[]));
+    let source = some.oci.open("oci-layout:image", PULL).await.unwrap();
+    let target = some.oci.open(&registry.at("public/app"), WRITE).await.unwrap();
+    let refused = some.oci.copy(&source, "1", &target, &request).await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (Kind::Denied, "denied.oci"));
+
+    let source = all.oci.open("oci-layout:image", PULL).await.unwrap();
+    let target = all.oci.open(&registry.at("public/app"), WRITE).await.unwrap();
+    let copied = all.oci.copy(&source, "1", &target, &request).await.unwrap();
+    assert_eq!((copied.mounted, copied.sent), (2, 1));
+}
+
+#[tokio::test]
 async fn a_batch_answers_in_its_order_and_goes_on_if_told_to() {
     let (run, registry) = (TestRun::new(), Registry::start(None).await);
     let call = run.call(&everything(&registry));

@@ -112,6 +112,32 @@ async fn nothing_is_mounted_from_where_it_may_not_be() {
 }
 
 #[tokio::test]
+async fn a_repository_that_is_named_is_mounted_from() {
+    let source = Server::registry(MemoryRegistry::new()).await;
+    let target = Server::registry(MemoryRegistry::new()).await;
+    let (from, there) = (source.repository("a"), target.repository("library/a"));
+    let layers: Vec<Bytes> = (1..=5).map(|seed| content(seed, 20_000)).collect();
+    push_image(&from, "linux/amd64", &layers, &[tag("v1")]).await;
+    copy(&from, &Selector::Tag(tag("v1")), &there, &to_tag("v1"), &()).await.unwrap();
+    source.log.take();
+    target.log.take();
+    let options = CopyOptions { mount_from: Some("library/a".parse().unwrap()), ..to_tag("v1") };
+    let to = target.repository("other/a");
+    let copied = copy(&from, &Selector::Tag(tag("v1")), &to, &options, &()).await.unwrap();
+    assert_eq!((copied.sent, copied.mounted), (1, 6));
+    assert_eq!(
+        (source.log.count().as_str(), target.log.count().as_str()),
+        ("GET 1", "HEAD 1, POST 6, PUT 1")
+    );
+
+    // Where it does not have them after all, they are sent.
+    let options = CopyOptions { mount_from: Some("library/none".parse().unwrap()), ..to_tag("v1") };
+    let to = target.repository("third/a");
+    let copied = copy(&from, &Selector::Tag(tag("v1")), &to, &options, &()).await.unwrap();
+    assert_eq!((copied.sent, copied.mounted), (7, 0));
+}
+
+#[tokio::test]
 async fn platforms_that_are_known_cost_nothing() {
     let source = Server::registry(MemoryRegistry::new()).await;
     let target = Server::registry(MemoryRegistry::new()).await;
