@@ -11,7 +11,7 @@ use capability::{
     SecretProviders, SecretSource, SecretText, Secrets, StateFile, TextOrSecret, Unit,
 };
 use futures::future::BoxFuture;
-use oci::client::{CaFile, ClientOptions, ProxyOptions};
+use oci::client::{CaFile, ClientOptions, Identity, ProxyOptions};
 use pipeline::Pipeline;
 use pipeline::schema::{RegistryEntry, SecretEntry, SecretProvider};
 use report::{Fault, Kind, Mask};
@@ -231,6 +231,10 @@ fn registry(entry: &RegistryEntry, base: &Path) -> RegistrySettings {
         token: entry.token.as_ref().map(|token| token.value.secret.clone()),
         insecure: entry.insecure.as_ref().map(|insecure| insecure.value),
         ca: entry.ca.as_ref().map(|ca| base.join(&ca.value)),
+        identity: entry.cert.as_ref().zip(entry.key.as_ref()).map(|(cert, key)| Identity {
+            certificates: base.join(&cert.value),
+            key: base.join(&key.value),
+        }),
     }
 }
 

@@ -7,15 +7,16 @@
 //!
 //! Never: redirects followed unseen, the environment, an accepted invalid certificate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use report::{Fault, Kind};
 use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
+use zeroize::Zeroizing;
 
 mod roots;
 
@@ -41,6 +42,9 @@ const NEVER_PROXIED: &str = "localhost,127.0.0.0/8,::1";
 pub struct ClientOptions {
     /// Files with roots that are trusted besides the machine's own.
     pub ca_files: Vec<CaFile>,
+    /// What servers that ask for it know us by. It is shown to all of them: who has one makes a
+    /// client for the one host that it is meant for.
+    pub identity: Option<Identity>,
     /// `HTTPS_PROXY` and its like, as values.
     pub proxy: ProxyOptions,
     /// See [`CONNECT_TIMEOUT`].
@@ -56,6 +60,15 @@ pub struct CaFile {
     pub path: PathBuf,
     /// The only host (without port) for which they count; `None`: for all.
     pub only_for: Option<String>,
+}
+
+/// A client certificate, in PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The chain, the client's own certificate first.
+    pub certificates: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Which proxy, and for whom not.
@@ -83,6 +96,17 @@ pub enum ClientError {
         /// What the parser said, or nothing.
         detail: String,
     },
+    /// A file of a client certificate cannot be read.
+    #[error("a file of the client certificate cannot be read")]
+    Identity(#[source] std::io::Error),
+    /// It is no certificate, no key, or the key of another certificate.
+    #[error("`{}` cannot be used for a client certificate: {why}", path.display())]
+    UselessIdentity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A proxy that is not a URL. Its text may hold a password, so it is not shown.
     #[error("the proxy for `{scheme}` is not a URL such as `http://proxy.example:3128`")]
     Proxy {
@@ -98,6 +122,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             ca_files: Vec::new(),
+            identity: None,
             proxy: ProxyOptions::default(),
             connect_timeout: CONNECT_TIMEOUT,
             resolver: None,
@@ -108,10 +133,11 @@ impl Default for ClientOptions {
 /// Makes a client. It follows no redirects and has no cookies; whoever uses it decides on both.
 ///
 /// # Errors
-/// [`ClientError`] for a CA file or a proxy that cannot be used; neither is ever left out silently.
+/// [`ClientError`] for a CA file, a client certificate or a proxy that cannot be used; none is ever
+/// left out silently.
 pub fn build(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
     let extra = options.ca_files.iter().map(read_roots).collect::<Result<Vec<_>, _>>()?;
-    let tls = tls(extra).map_err(|error| ClientError::Internal(Box::new(error)))?;
+    let tls = tls(extra, options.identity.as_ref())?;
     #[expect(clippy::disallowed_methods, reason = "this is the one constructor")]
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -133,16 +159,45 @@ pub fn build(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
     builder.build().map_err(|error| ClientError::Internal(Box::new(error)))
 }
 
-fn tls(extra: Vec<roots::Extra>) -> Result<ClientConfig, rustls::Error> {
+fn tls(extra: Vec<roots::Extra>, identity: Option<&Identity>) -> Result<ClientConfig, ClientError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(roots::Lazy::new(Arc::clone(&provider), extra));
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClientError::Internal(Box::new(error)))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read_identity(identity)?;
+            let useless = |why: rustls::Error| ClientError::UselessIdentity {
+                path: identity.key.clone(),
+                why: why.to_string(),
+            };
+            builder.with_client_auth_cert(chain, key).map_err(useless)?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn read_identity(
+    identity: &Identity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ClientError> {
+    let useless =
+        |path: &Path, why: String| ClientError::UselessIdentity { path: path.to_owned(), why };
+    let pem = fs_err::read(&identity.certificates).map_err(ClientError::Identity)?;
+    let chain = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| useless(&identity.certificates, error.to_string()))?;
+    if chain.is_empty() {
+        return Err(useless(&identity.certificates, "it has no certificate".to_owned()));
+    }
+    let pem = Zeroizing::new(fs_err::read(&identity.key).map_err(ClientError::Identity)?);
+    let key = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|error| useless(&identity.key, format!("it has no private key: {error}")))?;
+    Ok((chain, key))
 }
 
 fn read_roots(file: &CaFile) -> Result<roots::Extra, ClientError> {
@@ -190,6 +245,13 @@ impl From<ClientError> for Fault {
             ClientError::CaFile(_) | ClientError::NoCertificate { .. } => {
                 (Kind::Invalid, Some("name a file with `-----BEGIN CERTIFICATE-----`"))
             }
+            ClientError::Identity(_) | ClientError::UselessIdentity { .. } => (
+                Kind::Invalid,
+                Some(
+                    "name PEM files: with `cert` the certificate, with `key` its private key, not \
+                     encrypted",
+                ),
+            ),
             ClientError::Proxy { .. } => (Kind::Invalid, None),
             ClientError::Internal(_) => (Kind::Internal, None),
         };

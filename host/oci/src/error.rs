@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use report::{Fault, Kind, Side, and_list, or_list};
 
-use crate::remote::RemoteError;
+use crate::remote::{RemoteError, Tried};
 use crate::{Digest, Mismatch, Platform, Tag};
 
 /// Why an operation on a [`crate::Store`] did not succeed.
@@ -138,6 +139,14 @@ impl Error {
 
     pub(crate) fn invalid(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid { what: what.into(), why: why.into() }
+    }
+
+    /// Says how often it was tried, where nobody has said so yet.
+    pub(crate) fn tried(mut self, attempts: u32, over: Duration) -> Self {
+        if let Self::Remote(error) = &mut self {
+            error.tried.get_or_insert(Tried { attempts, over });
+        }
+        self
     }
 
     /// What code branches on.

@@ -58,7 +58,7 @@ pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
     Journal, Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository,
-    RequestTally, Retry,
+    RequestTally, Retry, Tried,
 };
 pub use serve::{
     Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,

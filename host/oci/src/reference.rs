@@ -199,6 +199,12 @@ impl RegistryHost {
         &self.0
     }
 
+    /// Whether its API is at this host, as a URL has it, and port, over TLS.
+    pub(crate) fn is_at(&self, host: &str, port: Option<u16>) -> bool {
+        let url = url::Url::parse(&format!("https://{}", self.api_host()));
+        url.is_ok_and(|url| url.host_str() == Some(host) && url.port_or_known_default() == port)
+    }
+
     /// Whether it is this machine: `localhost`, `*.localhost`, `127.0.0.0/8` or `[::1]`. Only there
     /// is plain HTTP spoken unasked.
     pub fn is_loopback(&self) -> bool {

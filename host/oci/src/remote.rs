@@ -30,7 +30,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use error::{Problem, RemoteError};
+pub use error::{Problem, RemoteError, Tried};
 pub use journal::Journal;
 use report::Fault;
 pub use tally::RequestTally;
@@ -49,6 +49,9 @@ pub struct RemoteOptions {
     pub insecure: BTreeSet<String>,
     /// Hosts that are spoken to over TLS although they are loopback.
     pub tls: BTreeSet<String>,
+    /// The clients of hosts that know us by a certificate. Nobody else is spoken to with them, not
+    /// even where such a host sends us.
+    pub clients: BTreeMap<RegistryHost, reqwest::Client>,
     /// Says no to addresses that no registry may send us to. Only asked about addresses that a
     /// registry wrote as such; those of names are the client's resolver's.
     pub check_address: Option<fn(IpAddr) -> Result<(), Fault>>,
@@ -143,6 +146,16 @@ impl RemoteRepository {
 }
 
 impl Shared {
+    /// The client for `url`.
+    fn http(&self, url: &Url) -> &reqwest::Client {
+        let host = (url.scheme() == "https").then(|| url.host_str()).flatten();
+        let own = self.options.clients.iter().find(|(registry, _)| {
+            let port = url.port_or_known_default();
+            host.is_some_and(|host| registry.is_at(host, port))
+        });
+        own.map_or(&self.http, |(_, client)| client)
+    }
+
     /// Whether a registry at `base` may send us to `url`: to itself, or to no address that is refused.
     fn may_go(&self, base: &Url, url: &Url) -> Result<(), Error> {
         let Some(check) = self.options.check_address.filter(|_| base.origin() != url.origin())

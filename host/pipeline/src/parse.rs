@@ -22,7 +22,8 @@ pub(crate) const PIPELINE: &[&str] = &["name", "description", "timeout", "fail-f
 pub(crate) const INPUT: &[&str] =
     &["type", "default", "description", "required", "choices", "pattern"];
 pub(crate) const SECRET: &[&str] = &["from", "name", "path", "only-to"];
-pub(crate) const REGISTRY: &[&str] = &["username", "password", "token", "insecure", "ca"];
+pub(crate) const REGISTRY: &[&str] =
+    &["username", "password", "token", "insecure", "ca", "cert", "key"];
 pub(crate) const SECRET_REF: &[&str] = &["secret"];
 
 #[cfg(test)]
@@ -246,12 +247,25 @@ fn read_registry<'a>(
     if let (Some(_), Some(place)) = (table.item("password"), table.key_span("token")) {
         reader.report(problem::token_and_password(reader.source, place, &host.value));
     }
+    for (given, other) in [("cert", "key"), ("key", "cert")] {
+        if let (None, Some(place)) = (table.item(other), table.key_span(given)) {
+            reader.report(problem::half_an_identity(
+                reader.source,
+                place,
+                &host.value,
+                given,
+                other,
+            ));
+        }
+    }
     Some(RegistryEntry {
         username,
         password,
         token,
         insecure: table.boolean("insecure"),
         ca: table.text("ca"),
+        cert: table.text("cert"),
+        key: table.text("key"),
     })
 }
 

@@ -109,6 +109,10 @@ pub struct RegistrySpec {
     /// A file of certificates (PEM) to trust besides the machine's own; relative to the pipeline
     /// file.
     pub ca: Option<String>,
+    /// The chain of certificates (PEM) that we show the registry; relative to the pipeline file.
+    pub cert: Option<String>,
+    /// Its private key (PEM), wherever there is a `cert`; relative to the pipeline file.
+    pub key: Option<String>,
     /// Where the file says so.
     pub span: Span,
 }

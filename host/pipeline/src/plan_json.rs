@@ -88,6 +88,8 @@ impl Serialize for RegistrySpec {
             "token": self.token,
             "insecure": self.insecure,
             "ca": self.ca,
+            "cert": self.cert,
+            "key": self.key,
         })
         .serialize(serializer)
     }

@@ -197,6 +197,8 @@ impl<'a> Planner<'a> {
                 token: entry.token.as_ref().map(|token| token.value.clone()),
                 insecure: entry.insecure.as_ref().is_some_and(|flag| flag.value),
                 ca: entry.ca.as_ref().map(|path| path.value.clone()),
+                cert: entry.cert.as_ref().map(|path| path.value.clone()),
+                key: entry.key.as_ref().map(|path| path.value.clone()),
                 span: host.span,
             };
             registries.insert(host.value.clone(), spec);

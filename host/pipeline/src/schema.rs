@@ -142,6 +142,11 @@ pub struct RegistryEntry {
     /// A file of certificates (PEM) to trust for this registry besides the machine's own; relative
     /// to the pipeline file.
     pub ca: Option<At<String>>,
+    /// A file with the certificate (PEM) that the registry wants to know us by; relative to the
+    /// pipeline file.
+    pub cert: Option<At<String>>,
+    /// A file with the private key (PEM) of `cert`; relative to the pipeline file.
+    pub key: Option<At<String>>,
 }
 
 /// Text, or a secret by name.

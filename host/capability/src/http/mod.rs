@@ -31,6 +31,8 @@ use crate::{call::Call, grant::Reach, secrets::Placeholders};
 use gate::Gate;
 use resolver::{Names, PinnedResolver, SystemNames};
 
+pub(crate) use resolver::RefusedAddress;
+
 pub use forward::{Body, BodyError, Timeouts};
 pub use message::{Encoding, Header, HeaderValue, Part, Redirects, Request, Response};
 
@@ -80,9 +82,13 @@ impl Http {
         Ok(slot.insert(client).clone())
     }
 
-    /// A resolver that answers with any address but those of metadata services.
-    pub(crate) fn private_resolver(&self) -> Arc<dyn reqwest::dns::Resolve> {
-        self.resolver(true)
+    /// A resolver that answers with any address but those of metadata services; of a name that
+    /// leads to such alone, `refuse` makes the error.
+    pub(crate) fn private_resolver(
+        &self,
+        refuse: fn(&str, RefusedAddress) -> Fault,
+    ) -> Arc<dyn reqwest::dns::Resolve> {
+        Arc::new(resolver::Refusing { resolver: self.resolver(true), refuse })
     }
 
     fn resolver(&self, private: bool) -> Arc<dyn reqwest::dns::Resolve> {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use report::Fault;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::{self, Special};
@@ -59,6 +60,25 @@ impl Resolve for PinnedResolver {
             let allowed = if is_trusted { found } else { only_allowed(found, reach)? };
             let addresses = allowed.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
+        })
+    }
+}
+
+/// A resolver whose refusals are a decision for whoever asked, not trouble with a name.
+pub(crate) struct Refusing {
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) refuse: fn(&str, RefusedAddress) -> Fault,
+}
+
+impl Resolve for Refusing {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (text, refuse) = (name.as_str().to_owned(), self.refuse);
+        let found = self.resolver.resolve(name);
+        Box::pin(async move {
+            found.await.map_err(|error| match error.downcast::<RefusedAddress>() {
+                Ok(refused) => refuse(&text, *refused).into(),
+                Err(other) => other,
+            })
         })
     }
 }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use ::oci::{
-    Archive, ArchiveFormat, Journal, Layout, Place, Remote, RemoteOptions, RequestTally, Store,
-    Whereabouts,
-    client::{CaFile, ClientOptions},
+    Archive, ArchiveFormat, Journal, Layout, Place, RegistryHost, Remote, RemoteOptions,
+    RequestTally, Store, Whereabouts,
+    client::{CaFile, ClientOptions, Identity},
 };
 use cap_std::{ambient_authority, fs::Dir};
 use report::{Fault, Kind, Side};
@@ -22,7 +22,10 @@ use super::credential::{RegistryCredentials, RegistrySettings};
 use super::credential_program::CredentialHelpers;
 use crate::{
     grant::{Denied, Layer, Reach, RepositoryId},
-    http::{Http, address},
+    http::{
+        Http, RefusedAddress,
+        address::{self, Special},
+    },
     secrets::Secrets,
 };
 
@@ -50,6 +53,8 @@ pub struct Oci(Arc<Inner>);
 
 struct Inner {
     client: ClientOptions,
+    /// What some hosts know us by.
+    identities: BTreeMap<RegistryHost, Identity>,
     insecure: BTreeSet<String>,
     /// Who has certificates of its own, or is said not to be insecure, speaks TLS, also on this
     /// machine.
@@ -65,25 +70,33 @@ impl Oci {
     /// Takes what the pipeline says; makes no client and reads no file yet.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] for a key of `[registries]` that is no registry.
+    /// [`Kind::Invalid`] for a key of `[registries]` that is no registry, and for a client
+    /// certificate that cannot be shown.
     pub fn new(options: OciOptions) -> Result<Self, Fault> {
         let OciOptions { registries, docker_configs, helpers, secrets, .. } = options;
         let (mut client, workspace) = (options.client, options.workspace);
         let (mut insecure, mut tls) = (BTreeSet::new(), BTreeSet::new());
-        let mut parsed = BTreeMap::new();
+        let (mut parsed, mut identities) = (BTreeMap::new(), BTreeMap::new());
         for (text, settings) in registries {
             let (host, prefix) = text.split_once('/').unwrap_or((&text, ""));
             let prefix = prefix.to_owned();
-            let host: ::oci::RegistryHost =
-                host.parse().map_err(|error: ::oci::ReferenceError| {
-                    Fault::new(Kind::Invalid, error.to_string())
-                        .code("invalid.oci")
-                        .help("write it as `[registries.\"registry.example:5000\"]`")
-                })?;
-            match (settings.insecure, &settings.ca) {
+            let host: RegistryHost = host.parse().map_err(|error: ::oci::ReferenceError| {
+                Fault::new(Kind::Invalid, error.to_string())
+                    .code("invalid.oci")
+                    .help("write it as `[registries.\"registry.example:5000\"]`")
+            })?;
+            let has_certificates = settings.ca.is_some() || settings.identity.is_some();
+            match (settings.insecure, has_certificates) {
                 (Some(true), _) => _ = insecure.insert(host.as_str().to_owned()),
-                (Some(false), _) | (None, Some(_)) => _ = tls.insert(host.as_str().to_owned()),
-                (None, None) => {}
+                (Some(false), _) | (None, true) => _ = tls.insert(host.as_str().to_owned()),
+                (None, false) => {}
+            }
+            if let Some(identity) = &settings.identity {
+                let before = identities.insert(host.clone(), identity.clone());
+                let is_other = before.is_some_and(|before| before != *identity);
+                if is_other || settings.insecure == Some(true) {
+                    return Err(useless_identity(&host, is_other));
+                }
             }
             if let Some(path) = &settings.ca {
                 let (host, _) = host.as_str().rsplit_once(':').unwrap_or((host.as_str(), ""));
@@ -105,6 +118,7 @@ impl Oci {
         let (remote, whereabouts) = (Mutex::new(None), Whereabouts::default());
         Ok(Self(Arc::new(Inner {
             client,
+            identities,
             insecure,
             tls,
             credentials,
@@ -176,14 +190,20 @@ impl Oci {
         }
         // A registry may be anywhere the person says, also on this machine; but no name and no
         // redirect leads to metadata.
-        let resolver = Http::new(self.0.client.clone()).private_resolver();
+        let resolver = Http::new(self.0.client.clone()).private_resolver(refused_name);
         let client = ClientOptions { resolver: Some(resolver), ..self.0.client.clone() };
+        let mut clients = BTreeMap::new();
+        for (host, identity) in &self.0.identities {
+            let client = ClientOptions { identity: Some(identity.clone()), ..client.clone() };
+            clients.insert(host.clone(), ::oci::client::build(&client)?);
+        }
         let remote = Remote::new(
             ::oci::client::build(&client)?,
             Arc::clone(&self.0.credentials) as Arc<dyn ::oci::Credentials>,
             RemoteOptions {
                 insecure: self.0.insecure.clone(),
                 tls: self.0.tls.clone(),
+                clients,
                 check_address: Some(no_metadata),
                 journal: self.0.journal.clone(),
                 ..RemoteOptions::default()
@@ -193,16 +213,41 @@ impl Oci {
     }
 }
 
+/// A client certificate that could not be shown is not left out silently.
+fn useless_identity(host: &RegistryHost, is_other: bool) -> Fault {
+    let (what, help) = match is_other {
+        true => (
+            "two client certificates",
+            "a host is shown one, whatever the path: write `cert` and `key` once",
+        ),
+        false => (
+            "a client certificate, and is to be spoken to without TLS",
+            "remove `insecure = true`, or `cert` and `key`",
+        ),
+    };
+    Fault::new(Kind::Invalid, format!("the registry `{host}` has {what}"))
+        .code("invalid.oci")
+        .help(help)
+}
+
 /// An address that a registry wrote into a redirect: anything but metadata.
 fn no_metadata(address: IpAddr) -> Result<(), Fault> {
     let reach = Reach { private: true, literal: false };
     address::check(address, reach).map_err(|special| {
-        let text = address.to_string();
-        let layer = Layer::Address { address: text.clone(), what: special.what };
-        Fault::from(Denied { key: "oci", value: text, layer, toml: None })
-            .side(Side::Remote)
+        refused_address(address.to_string(), address, special)
             .help("the registry led there: ask who runs it")
     })
+}
+
+/// A name that leads to such an address.
+fn refused_name(name: &str, refused: RefusedAddress) -> Fault {
+    refused_address(name.to_owned(), refused.address, refused.special)
+        .help("the name leads there: ask who runs the registry")
+}
+
+fn refused_address(value: String, address: IpAddr, special: Special) -> Fault {
+    let layer = Layer::Address { address: address.to_string(), what: special.what };
+    Fault::from(Denied { key: "oci", value, layer, toml: None }).side(Side::Remote)
 }
 
 /// `path` in `root` with links resolved, as far as it exists.

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use ::oci::{Credential, Credentials, DockerConfig, Kept, RegistryHost, RepositoryName};
+use ::oci::{
+    Credential, Credentials, DockerConfig, Kept, RegistryHost, RepositoryName, client::Identity,
+};
 use futures::future::BoxFuture;
 use report::{Fault, Kind, Mask, Side};
 use tokio::sync::OnceCell;
@@ -25,10 +27,13 @@ pub struct RegistrySettings {
     pub password: Option<String>,
     /// The name of the secret that is a bearer token, instead of user and password.
     pub token: Option<String>,
-    /// Whether plain HTTP is spoken; unsaid: on loopback only, and not where `ca` is given.
+    /// Whether plain HTTP is spoken; unsaid: on loopback only, and not where `ca` or
+    /// `identity` is given.
     pub insecure: Option<bool>,
     /// A file of certificates (PEM) that count for this registry besides the machine's own.
     pub ca: Option<PathBuf>,
+    /// What the registry knows us by, besides any credential.
+    pub identity: Option<Identity>,
 }
 
 /// A text, or the name of a secret.

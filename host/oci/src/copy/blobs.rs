@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::whereabouts::{Claim, Item};
 use super::{CopyEvent, Job};
@@ -30,22 +30,43 @@ struct Blob<'a> {
 impl BlobSource for Blob<'_> {
     fn open(&self) -> BoxFuture<'_, Result<BlobStream, Error>> {
         Box::pin(async move {
-            // Fails only if it is closed, which it never is.
-            let room = Arc::clone(&self.moving).acquire_owned().await.ok();
-            let stream = self.from.blob(self.blob).await?;
-            let passed = Arc::clone(&self.passed);
-            let kept = self.kept.clone();
-            if let Some(kept) = &kept {
-                lock(kept).clear();
+            let room = self.room().await;
+            Ok(self.watched(self.from.blob(self.blob).await?, room))
+        })
+    }
+
+    /// What the target has already is not read again, but of what is kept.
+    fn open_at(&self, offset: u64) -> BoxFuture<'_, Result<BlobStream, Error>> {
+        Box::pin(async move {
+            if offset == 0 || self.kept.is_some() {
+                return Ok(self.open().await?.window(offset, u64::MAX));
             }
-            Ok(stream.watched(move |chunk| {
-                // Given back when the stream ends, and with it what watches it.
-                let _ = &room;
-                *lock(&passed) += chunk.len() as u64;
-                if let Some(kept) = &kept {
-                    lock(kept).extend_from_slice(chunk);
-                }
-            }))
+            let room = self.room().await;
+            let rest = self.from.blob_range(self.blob, offset..self.blob.size).await?;
+            Ok(self.watched(rest, room))
+        })
+    }
+}
+
+impl Blob<'_> {
+    /// Fails only if it is closed, which it never is.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.moving).acquire_owned().await.ok()
+    }
+
+    fn watched(&self, stream: BlobStream, room: Option<OwnedSemaphorePermit>) -> BlobStream {
+        let passed = Arc::clone(&self.passed);
+        let kept = self.kept.clone();
+        if let Some(kept) = &kept {
+            lock(kept).clear();
+        }
+        stream.watched(move |chunk| {
+            // Given back when the stream ends, and with it what watches it.
+            let _ = &room;
+            *lock(&passed) += chunk.len() as u64;
+            if let Some(kept) = &kept {
+                lock(kept).extend_from_slice(chunk);
+            }
         })
     }
 }

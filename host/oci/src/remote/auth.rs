@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use http::{HeaderValue, Method};
-use report::{Fault, Kind, SafeUrl};
+use report::{Fault, Kind};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::challenge::Challenge;
-use super::error::{Problem, RemoteError};
-use super::request::{failure, read_limited};
+use super::error::Problem;
+use super::request::{self, failure, read_limited};
 use super::{Host, RemoteRepository};
 use crate::{Credential, Error, RepositoryName};
 
@@ -168,7 +168,7 @@ impl RemoteRepository {
                 let body = refresh_form(service, scope, refresh);
                 let request = self
                     .remote
-                    .http
+                    .http(&url)
                     .post(url.clone())
                     .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(body);
@@ -182,7 +182,7 @@ impl RemoteRepository {
                 for text in scope.texts() {
                     url.query_pairs_mut().append_pair("scope", &text);
                 }
-                let mut request = self.remote.http.get(url.clone());
+                let mut request = self.remote.http(&url).get(url.clone());
                 if let Credential::Basic { username, password } = &credential {
                     let header = basic(username, password.expose())?;
                     request = request.header(http::header::AUTHORIZATION, header);
@@ -190,8 +190,7 @@ impl RemoteRepository {
                 (request, Method::GET, url)
             }
         };
-        let error =
-            |problem| RemoteError { method: method.clone(), url: SafeUrl::new(&shown), problem };
+        let error = |problem| request::error(&method, &shown, problem);
         let asked_at = Instant::now();
         let response = self.retrying(&method, &shown, request).await?;
         if !response.status().is_success() {
@@ -217,16 +216,15 @@ impl RemoteRepository {
 
 /// A token service must be as private as the registry: it is given a password.
 fn realm_url(host: &Host, realm: &str) -> Result<Url, Error> {
-    let wrong = |why: &str| RemoteError {
-        method: Method::GET,
-        url: SafeUrl::new(&host.base),
-        problem: Problem::Protocol(format!("the registry names a token service that {why}")),
+    let wrong = |why: &str| {
+        let why = format!("the registry names a token service that {why}");
+        request::error(&Method::GET, &host.base, Problem::Protocol(why))
     };
     let url = Url::parse(realm).map_err(|_| wrong("is not a URL"))?;
     let is_private =
         url.scheme() == "https" || (url.scheme() == "http" && host.base.scheme() == "http");
     if !is_private {
-        return Err(wrong("is not behind TLS").into());
+        return Err(wrong("is not behind TLS"));
     }
     Ok(url)
 }

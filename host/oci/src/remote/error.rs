@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use report::{Kind, SafeUrl};
+use report::{Fault, Kind, SafeUrl};
+use rustls::AlertDescription;
 use serde::Deserialize;
 
 /// No more of an error's body is read.
@@ -21,6 +22,17 @@ pub struct RemoteError {
     pub url: SafeUrl,
     /// What went wrong.
     pub problem: Problem,
+    /// How often it went wrong, if it was tried again.
+    pub tried: Option<Tried>,
+}
+
+/// Attempts that all failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// How many.
+    pub attempts: u32,
+    /// From the first to the end of the last.
+    pub over: Duration,
 }
 
 /// What went wrong with a request.
@@ -45,6 +57,13 @@ pub enum Problem {
     },
     /// No connection, or none that lasted.
     Transport(reqwest::Error),
+    /// An answer that ended, as if it were whole, before its end.
+    Short {
+        /// The bytes that were to come.
+        expected: u64,
+        /// Those that came.
+        found: u64,
+    },
     /// An answer that breaks the specification.
     Protocol(String),
     /// An answer to a question for a manifest that is none, such as a page to sign in.
@@ -62,8 +81,9 @@ impl RemoteError {
                 kind_of_status(status.as_u16(), code.as_deref().unwrap_or_default())
             }
             Problem::Transport(error) if is_certificate_error(error) => Kind::Failed,
+            Problem::Transport(error) if identity_alert(error).is_some() => Kind::Unauthorized,
             Problem::Transport(error) if error.is_builder() => Kind::Internal,
-            Problem::Transport(_) | Problem::Busy { .. } => Kind::Transient,
+            Problem::Transport(_) | Problem::Busy { .. } | Problem::Short { .. } => Kind::Transient,
             Problem::Protocol(_) => Kind::Failed,
             Problem::NoManifest { .. } => Kind::Invalid,
         }
@@ -79,6 +99,7 @@ impl RemoteError {
         match &self.problem {
             Problem::Status { status, .. } => Some(*status),
             Problem::Busy { .. }
+            | Problem::Short { .. }
             | Problem::Transport(_)
             | Problem::Protocol(_)
             | Problem::NoManifest { .. } => None,
@@ -90,6 +111,7 @@ impl RemoteError {
         match &self.problem {
             Problem::Status { code, .. } => code.as_deref(),
             Problem::Busy { .. }
+            | Problem::Short { .. }
             | Problem::Transport(_)
             | Problem::Protocol(_)
             | Problem::NoManifest { .. } => None,
@@ -103,14 +125,19 @@ impl RemoteError {
                 "give the registry a credential in {table}, or check that yours may do this"
             )),
             (
-                Problem::Busy { .. } | Problem::Status { retry_after: Some(_), .. },
+                Problem::Busy { wait } | Problem::Status { retry_after: Some(wait), .. },
                 Kind::Transient,
-            ) => {
-                Some(format!("wait, or give the host a credential with a higher limit in {table}"))
-            }
+            ) => Some(format!(
+                "try again in {}, or give the host a credential with a higher limit in {table}",
+                rounded(*wait)
+            )),
             (Problem::Transport(error), _) if is_certificate_error(error) => {
                 Some(format!("name the registry's CA with `ca = \"FILE.pem\"` in {table}"))
             }
+            (Problem::Transport(error), _) if identity_alert(error).is_some() => Some(format!(
+                "set `cert = \"client.pem\"` and `key = \"client.key\"` in {table} to a certificate \
+                 that the registry accepts"
+            )),
             (Problem::Transport(error), _) if is_plain_http(error) => {
                 Some(format!("if the registry speaks plain HTTP, set `insecure = true` in {table}"))
             }
@@ -152,16 +179,16 @@ fn kind_of_status(status: u16, code: &str) -> Kind {
     }
 }
 
-/// Looks for the typed error of the TLS library, not for text.
-fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+/// Looks for a typed error, not for text.
+fn find<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut link: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
     while let Some(current) = link {
-        if let Some(found) = current.downcast_ref::<rustls::Error>() {
+        if let Some(found) = current.downcast_ref::<T>() {
             return Some(found);
         }
         // An `io::Error` hides what it wraps from `source`.
         let inside = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(found) = inside.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        if let Some(found) = inside.and_then(|inner| inner.downcast_ref::<T>()) {
             return Some(found);
         }
         link = inside.map(|inner| inner as _).or_else(|| current.source());
@@ -169,15 +196,42 @@ fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
+/// What the client's resolver has against where a name leads: no trouble of the line, and no other
+/// the next time.
+pub(super) fn refusal(error: &reqwest::Error) -> Option<Fault> {
+    find::<Fault>(error).cloned()
+}
+
+/// What a server has against our certificate, or that we show none: it speaks about nobody else's.
+fn identity_alert(error: &reqwest::Error) -> Option<AlertDescription> {
+    let Some(rustls::Error::AlertReceived(alert)) = find::<rustls::Error>(error) else {
+        return None;
+    };
+    let is_of_identity = matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+    );
+    is_of_identity.then_some(*alert)
+}
+
 fn is_certificate_error(error: &reqwest::Error) -> bool {
     matches!(
-        rustls_error(error),
+        find::<rustls::Error>(error),
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::Other(_))
     )
 }
 
 fn is_plain_http(error: &reqwest::Error) -> bool {
-    matches!(rustls_error(error), Some(rustls::Error::InvalidMessage(_)))
+    matches!(find::<rustls::Error>(error), Some(rustls::Error::InvalidMessage(_)))
 }
 
 /// The errors of a registry's answer (distribution-spec, "Error Codes").
@@ -220,8 +274,20 @@ pub(super) fn printable(text: &str) -> String {
 impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: ", self.method, self.url)?;
-        match &self.problem {
-            Problem::Status { status, code, message, .. } => {
+        self.problem.fmt(f)?;
+        match self.tried {
+            Some(Tried { attempts, over }) if attempts > 1 => {
+                write!(f, " (tried {attempts} times in {})", rounded(over))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { status, code, message, .. } => {
                 write!(f, "{}", status.as_u16())?;
                 match (code, status.canonical_reason()) {
                     (Some(code), _) => write!(f, " {code}")?,
@@ -230,18 +296,37 @@ impl fmt::Display for RemoteError {
                 }
                 message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))
             }
-            Problem::Busy { wait } => {
+            Self::Busy { wait } => {
                 write!(f, "not asked, the host wants no requests for {} s", wait.as_secs())
             }
-            Problem::Transport(error) if error.is_connect() => f.write_str("no connection"),
-            Problem::Transport(error) if error.is_timeout() => f.write_str("no answer in time"),
-            Problem::Transport(_) => f.write_str("the connection broke"),
-            Problem::Protocol(why) => f.write_str(why),
-            Problem::NoManifest { content_type } => {
+            Self::Transport(error) if identity_alert(error).is_some() => {
+                f.write_str("the registry wants another client certificate, or one at all")
+            }
+            Self::Short { expected, found } => {
+                write!(f, "the answer ended after {found} of {expected} bytes")
+            }
+            Self::Transport(error) if error.is_connect() => f.write_str("no connection"),
+            Self::Transport(error) if error.is_timeout() => f.write_str("no answer in time"),
+            Self::Transport(_) => f.write_str("the connection broke"),
+            Self::Protocol(why) => f.write_str(why),
+            Self::NoManifest { content_type } => {
                 f.write_str("answered with something that is no manifest")?;
                 content_type.as_ref().map_or(Ok(()), |what| write!(f, " (`{what}`)"))
             }
         }
+    }
+}
+
+/// For people: seconds, minutes or hours.
+fn rounded(time: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    match time.as_secs() {
+        0 => "less than 1 s".to_owned(),
+        // Two of a kind are exact enough.
+        seconds if seconds < 2 * MINUTE => format!("{seconds} s"),
+        seconds if seconds < 2 * HOUR => format!("{} min", seconds.div_ceil(MINUTE)),
+        seconds => format!("{} h", seconds.div_ceil(HOUR)),
     }
 }
 
@@ -252,6 +337,7 @@ impl std::error::Error for RemoteError {
             Problem::Transport(error) => std::error::Error::source(error),
             Problem::Status { .. }
             | Problem::Busy { .. }
+            | Problem::Short { .. }
             | Problem::Protocol(_)
             | Problem::NoManifest { .. } => None,
         }

@@ -10,7 +10,7 @@ use http::Method;
 
 use super::RemoteRepository;
 use super::auth::Action;
-use super::transfer::MOST_PAGES;
+use super::page::Pages;
 use crate::{Content, Descriptor, Digest, Error, Index, Manifest, MediaType, Selector, Tag};
 
 /// The tag of the specification is `ALGORITHM-HEX`, with at most 32 and 64 characters.
@@ -31,10 +31,11 @@ impl RemoteRepository {
         if let Some(wanted) = artifact_type {
             url.query_pairs_mut().append_pair("artifactType", wanted.as_str());
         }
-        let mut listed = Vec::new();
-        for page in 0..MOST_PAGES {
-            let ask = self.ask(Method::GET, url.clone(), Action::Pull);
-            match self.json_page::<Index>(&ask, "referrers").await {
+        let (mut listed, mut list) = (Vec::new(), Pages::default());
+        loop {
+            let is_first = list.is_empty();
+            let ask = self.ask(Method::GET, url, Action::Pull);
+            match self.json_page::<Index>(&ask, "referrers", &mut list).await {
                 Ok((index, next)) => {
                     listed.extend(index.manifests);
                     match next {
@@ -42,13 +43,13 @@ impl RemoteRepository {
                         None => break,
                     }
                 }
-                Err(Error::NotFound { .. }) if page == 0 => {
+                Err(Error::NotFound { .. }) if is_first => {
                     listed = self.fallback_index(digest).await?.0;
                     break;
                 }
                 // Some registries say "bad request" or "not allowed" to a path that they do not know.
                 Err(Error::Remote(error))
-                    if page == 0
+                    if is_first
                         && error.status().is_some_and(|s| matches!(s.as_u16(), 400 | 405)) =>
                 {
                     listed = self.fallback_index(digest).await?.0;

@@ -1,8 +1,50 @@
 //! `Link`: where the next page is (RFC 8288, as the distribution specification uses it).
 
+use std::collections::BTreeSet;
+
 use http::HeaderMap;
 use http::header::LINK;
 use url::Url;
+
+/// No list has more pages; 100 or 1,000 entries on each are usual.
+const MOST_PAGES: usize = 1000;
+
+/// No list is longer, in bytes: a million tags, or a hundred thousand referrers.
+const LARGEST_LIST: usize = 64 * 1024 * 1024;
+
+/// The pages of a list that were read. A list is read to its end or not at all: one that was cut
+/// would pass for a whole one.
+#[derive(Default)]
+pub(super) struct Pages {
+    seen: BTreeSet<Url>,
+    bytes: usize,
+}
+
+impl Pages {
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// For so many bytes there is room.
+    pub(super) fn room(&self) -> usize {
+        LARGEST_LIST.saturating_sub(self.bytes)
+    }
+
+    /// Takes the page at `url` in.
+    pub(super) fn add(&mut self, url: &Url, bytes: usize) -> Result<(), &'static str> {
+        if bytes > self.room() {
+            return Err("the list is larger than 64 MiB");
+        }
+        self.bytes += bytes;
+        if !self.seen.insert(url.clone()) {
+            return Err("the pages of the list lead in a circle");
+        }
+        if self.seen.len() > MOST_PAGES {
+            return Err("the list has more than 1000 pages");
+        }
+        Ok(())
+    }
+}
 
 /// The next page of an answer from `url`; `None` at the end.
 ///

@@ -19,7 +19,7 @@ use super::RemoteRepository;
 use super::auth::Scope;
 use super::budget::{Allowance, Traffic};
 use super::challenge::challenge;
-use super::error::{LARGEST_ERROR_BODY, Problem, RemoteError, read_body};
+use super::error::{LARGEST_ERROR_BODY, Problem, RemoteError, Tried, read_body, refusal};
 use super::retry::retry_after;
 use crate::{BlobStream, Error};
 
@@ -42,7 +42,7 @@ impl Ask {
 }
 
 pub(super) fn error(method: &Method, url: &Url, problem: Problem) -> Error {
-    RemoteError { method: method.clone(), url: SafeUrl::new(url), problem }.into()
+    RemoteError { method: method.clone(), url: SafeUrl::new(url), problem, tried: None }.into()
 }
 
 impl RemoteRepository {
@@ -72,7 +72,7 @@ impl RemoteRepository {
         self.remote.may_go(&self.host.base, &ask.url)?;
         let own = same_origin(&self.host.base, &ask.url);
         let header = if own { self.authorize(&ask.scope, None).await? } else { None };
-        let mut request = self.remote.http.request(ask.method.clone(), ask.url.clone());
+        let mut request = self.remote.http(&ask.url).request(ask.method.clone(), ask.url.clone());
         request = request.headers(ask.headers.clone()).header(http::header::CONTENT_LENGTH, size);
         if let Some(header) = &header {
             request = request.header(AUTHORIZATION, header);
@@ -117,7 +117,7 @@ impl RemoteRepository {
         let mut url = ask.url.clone();
         for _ in 0..=MOST_REDIRECTS {
             self.remote.may_go(&self.host.base, &url)?;
-            let mut request = self.remote.http.request(ask.method.clone(), url.clone());
+            let mut request = self.remote.http(&url).request(ask.method.clone(), url.clone());
             request = request.headers(ask.headers.clone());
             if let Some(header) = header.as_ref().filter(|_| same_origin(&self.host.base, &url)) {
                 request = request.header(AUTHORIZATION, header);
@@ -181,7 +181,7 @@ impl RemoteRepository {
     ) -> Result<Response, Error> {
         let retry = self.remote.options.retry;
         let _room = room(&self.traffic(url).questions).await;
-        let mut attempt = 1;
+        let (mut attempt, started) = (1, Instant::now());
         loop {
             let again = request.try_clone().ok_or_else(|| {
                 let why = "a request that cannot be repeated was to be repeated".to_owned();
@@ -189,7 +189,12 @@ impl RemoteRepository {
             })?;
             let (failed, told) = match self.send_now(method, url, again).await {
                 Ok(response) if !is_passing(response.status()) => return Ok(response),
-                Ok(response) if attempt >= retry.attempts => return Ok(response),
+                Ok(mut response) if attempt >= retry.attempts => {
+                    let tried = Tried { attempts: attempt, over: started.elapsed() };
+                    // For `failure`, which has the last word.
+                    response.extensions_mut().insert(tried);
+                    return Ok(response);
+                }
                 Ok(response) => {
                     let told = retry_after(response.headers());
                     (error(method, url, status_problem(&response)), told)
@@ -198,7 +203,7 @@ impl RemoteRepository {
             };
             let is_hopeless = attempt >= retry.attempts || !failed.is_transient();
             if is_hopeless || told.is_some_and(|pause| pause > retry.patience) || is_busy(&failed) {
-                return Err(failed);
+                return Err(failed.tried(attempt, started.elapsed()));
             }
             tracing::debug!(attempt, ?told, error = %failed, "asked again");
             tokio::time::sleep(told.unwrap_or_else(|| retry.pause(attempt))).await;
@@ -224,10 +229,10 @@ impl RemoteRepository {
             tally.add(method);
         }
         let sent = Instant::now();
-        let response = request
-            .send()
-            .await
-            .map_err(|failed| error(method, url, Problem::Transport(failed)))?;
+        let response = request.send().await.map_err(|failed| match refusal(&failed) {
+            Some(fault) => fault.into(),
+            None => error(method, url, Problem::Transport(failed)),
+        })?;
         let (now, told) = (Instant::now(), retry_after(response.headers()));
         let mut budget = traffic.budget();
         match (response.status(), told) {
@@ -275,12 +280,13 @@ fn status_problem(response: &Response) -> Problem {
 /// What an answer that is not wanted says.
 pub(super) async fn failure(method: &Method, url: &Url, response: Response) -> RemoteError {
     let mut problem = status_problem(&response);
+    let tried = response.extensions().get().copied();
     // What is left of a body that breaks off is as good as none.
     let body = read_limited(response, LARGEST_ERROR_BODY).await.unwrap_or_default();
     if let Problem::Status { code, message, .. } = &mut problem {
         (*code, *message) = read_body(&body);
     }
-    RemoteError { method: method.clone(), url: SafeUrl::new(url), problem }
+    RemoteError { method: method.clone(), url: SafeUrl::new(url), problem, tried }
 }
 
 /// At most `limit` bytes of a body; the rest is not read.

@@ -1,7 +1,10 @@
 //! A download that breaks goes on where it broke.
 
+use std::ops::Range;
+
 use futures::StreamExt as _;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::RemoteRepository;
 use crate::{BlobStream, Descriptor, Error};
@@ -15,22 +18,36 @@ struct State {
     blob: Descriptor,
     stream: Option<BlobStream>,
     at: u64,
+    end: u64,
     /// Since something came that was not there before.
     attempt: u32,
     breaks: u32,
+    started: Instant,
     /// Kept over breaks: who waits for room does not hold any.
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// `first`, and what is missing of it by ranges, as often as the options allow without progress.
+/// `first`, which is `range` of the blob, and what is missing of it when it breaks off, as often as
+/// the options allow without progress.
 pub(super) fn stream(
     repository: RemoteRepository,
     blob: Descriptor,
+    range: Range<u64>,
     first: BlobStream,
     room: Option<OwnedSemaphorePermit>,
 ) -> BlobStream {
     let stream = Some(first);
-    let start = State { repository, blob, stream, at: 0, attempt: 1, breaks: 0, _room: room };
+    let start = State {
+        repository,
+        blob,
+        stream,
+        at: range.start,
+        end: range.end,
+        attempt: 1,
+        breaks: 0,
+        started: Instant::now(),
+        _room: room,
+    };
     BlobStream::new(futures::stream::try_unfold(start, |mut state| async move {
         loop {
             let failed = match &mut state.stream {
@@ -58,7 +75,7 @@ pub(super) fn stream(
 
 impl State {
     async fn rest(&mut self) -> Result<BlobStream, Error> {
-        self.repository.range(&self.blob, self.at..self.blob.size).await
+        self.repository.range(&self.blob, self.at..self.end).await
     }
 
     /// Waits, unless it has been tried often enough.
@@ -67,7 +84,7 @@ impl State {
         self.breaks += 1;
         let is_hopeless = self.attempt >= retry.attempts || self.breaks > MOST_BREAKS;
         if is_hopeless || !failed.is_transient() {
-            return Err(failed);
+            return Err(failed.tried(self.breaks, self.started.elapsed()));
         }
         tracing::debug!(at = self.at, error = %failed, "a download goes on");
         tokio::time::sleep(retry.pause(self.attempt)).await;

@@ -19,7 +19,11 @@ use crate::{
 };
 
 mod cutting;
+mod download;
+mod identity;
 mod limits;
+mod lists;
+mod proxy;
 mod reach;
 mod upload;
 
@@ -131,7 +135,7 @@ async fn a_download_that_is_always_cut_fails_in_the_end() {
     let source = Source(server.repository("a"), blob.clone());
     let error = target.push_blob(&blob, &source, None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Transient);
-    assert!(error.to_string().ends_with("the connection broke"), "{error}");
+    assert!(error.to_string().contains("the connection broke (tried 3 times in "), "{error}");
     assert_eq!(server.log.count(), "GET 3");
     assert_eq!(target.blob_size(&blob.digest).await.unwrap(), None);
 }
@@ -200,6 +204,7 @@ async fn statuses_become_kinds() {
     for status in [429, 500, 502, 503, 504] {
         let fault = fault_of(move |_| answer(status, &[("retry-after", "0")], "")).await;
         assert_eq!((fault.kind, fault.retry), (Kind::Transient, true), "{status}");
+        assert!(fault.message.ends_with(" (tried 3 times in less than 1 s)"), "{fault}");
     }
     let fault = fault_of(|_| answer(302, &[], "")).await;
     assert!(fault.message.ends_with("a redirect to nowhere"), "{fault}");
@@ -278,6 +283,9 @@ async fn passing_trouble_is_asked_again_and_long_waits_are_not_waited() {
     let server = Server::hostile(|_| answer(429, &[("retry-after", "86400")], "")).await;
     let error = server.repository("a").manifest(&latest()).await.unwrap_err();
     assert_eq!((error.kind(), server.log.count().as_str()), (Kind::Transient, "GET 1"));
+    let fault = Fault::from(error);
+    assert!(fault.message.ends_with(": 429 Too Many Requests"), "{fault}");
+    assert!(fault.help.as_ref().unwrap().starts_with("try again in 24 h, or give"), "{fault:?}");
 }
 
 #[tokio::test]
@@ -300,7 +308,9 @@ async fn nobody_there_is_said() {
     let error = repository(&host, "a", Anonymous).resolve(&latest()).await.unwrap_err();
     let fault = Fault::from(error);
     assert_eq!(fault.kind, Kind::Transient);
-    assert_eq!(fault.message, format!("HEAD http://{host}/v2/a/manifests/latest: no connection"));
+    let expect =
+        format!("HEAD http://{host}/v2/a/manifests/latest: no connection (tried 3 times in ");
+    assert!(fault.message.starts_with(&expect), "{fault}");
     assert!(fault.causes.last().unwrap().contains("refused"), "{:?}", fault.causes);
 }
 

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use futures::{StreamExt as _, TryStreamExt as _};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
 use super::auth::{Action, Scope};
 use super::error::{Problem, printable};
+use super::page::{self, Pages};
 use super::request::{Ask, error, failure, read_limited, room};
-use super::{RemoteRepository, page, resume};
+use super::{RemoteRepository, resume};
 use crate::manifest::too_large;
 use crate::{
     BlobStream, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType, Mismatch,
@@ -230,8 +230,10 @@ impl RemoteRepository {
         let response = self.send(&ask).await?;
         match response.status() {
             StatusCode::OK => {
-                let body = body(ask, response);
-                let whole = resume::stream(self.clone(), blob.clone(), body, room);
+                // What says itself that it is shorter is no blob that broke off.
+                let least = if response.content_length().is_some() { 0 } else { blob.size };
+                let body = body(ask, response, least);
+                let whole = resume::stream(self.clone(), blob.clone(), 0..blob.size, body, room);
                 Ok(whole.verified(blob, &self.place()))
             }
             StatusCode::NOT_FOUND => Err(self.not_found(format!("blob {}", blob.digest))),
@@ -246,8 +248,9 @@ impl RemoteRepository {
         range: Range<u64>,
     ) -> Result<BlobStream, Error> {
         let room = room(&self.host.traffic.downloads).await;
-        let bytes = self.range(blob, range).await?;
-        Ok(BlobStream::new(bytes.inspect(move |_| _ = &room)))
+        let range = range.start..range.end.min(blob.size);
+        let first = self.range(blob, range.clone()).await?;
+        Ok(resume::stream(self.clone(), blob.clone(), range, first, room))
     }
 
     /// The same for who has room already.
@@ -265,15 +268,23 @@ impl RemoteRepository {
         let wanted = HeaderValue::try_from(format!("bytes={}-{}", range.start, end - 1));
         ask.headers
             .insert(RANGE, wanted.map_err(|why| ask.error(Problem::Protocol(why.to_string())))?);
-        let response = self.send(&ask).await?;
-        let skip = match response.status() {
-            StatusCode::PARTIAL_CONTENT => 0,
+        let mut response = self.send(&ask).await?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            // The blob is shorter than promised, as its end will show, or somebody on the way does
+            // not get on with ranges.
+            ask.headers.remove(RANGE);
+            response = self.send(&ask).await?;
+        }
+        let start = match response.status() {
+            StatusCode::PARTIAL_CONTENT => start_of_part(&response, &(range.start..end), blob.size)
+                .map_err(|why| ask.error(Problem::Protocol(why)))?,
             // A registry need not know ranges.
-            StatusCode::OK => range.start,
+            StatusCode::OK => 0,
             StatusCode::NOT_FOUND => return Err(self.not_found(format!("blob {}", blob.digest))),
             _ => return Err(failure(&ask.method, &ask.url, response).await.into()),
         };
-        Ok(body(ask, response).window(skip, end - range.start))
+        let bytes = body(ask, response, end - start);
+        Ok(bytes.window(range.start - start, end - range.start))
     }
 
     pub(super) async fn list_tags(
@@ -286,22 +297,35 @@ impl RemoteRepository {
             #[serde(default)]
             tags: Option<Vec<String>>,
         }
-        let mut url = self.url("tags/list")?;
-        url.query_pairs_mut().append_pair("n", &limit.to_string());
-        if let Some(after) = after {
-            url.query_pairs_mut().append_pair("last", after);
-        }
+        let mut list = Pages::default();
         let mut tags: Vec<String> = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let ask = self.ask(Method::GET, url.clone(), Action::Pull);
-            let (list, next) = self.json_page::<List>(&ask, "repository").await?;
-            // A registry need not know `last`.
-            let behind = |tag: &String| after.is_none_or(|after| tag.as_str() > after);
-            tags.extend(list.tags.unwrap_or_default().into_iter().filter(behind));
-            match next {
-                Some(next) if tags.len() < limit => url = next,
-                Some(_) | None => break,
+        let (mut asked_after, mut is_sorted) = (after, true);
+        loop {
+            let mut url = self.url("tags/list")?;
+            url.query_pairs_mut().append_pair("n", &limit.to_string());
+            if let Some(after) = asked_after {
+                url.query_pairs_mut().append_pair("last", after);
             }
+            let (mut next, mut last) = (Some(url), String::new());
+            // Behind what is in order nothing is missing; else all of it must have been seen.
+            while let Some(url) = next.take_if(|_| !is_sorted || tags.len() < limit) {
+                let ask = self.ask(Method::GET, url, Action::Pull);
+                let page: List;
+                (page, next) = self.json_page(&ask, "repository", &mut list).await?;
+                for tag in page.tags.unwrap_or_default() {
+                    is_sorted &= last <= tag;
+                    last.clone_from(&tag);
+                    // A registry need not know `last`.
+                    if after.is_none_or(|after| tag.as_str() > after) {
+                        tags.push(tag);
+                    }
+                }
+            }
+            // What is in another order (that of pushes, say) is not behind `last` in ours.
+            if is_sorted || asked_after.take().is_none() {
+                break;
+            }
+            list = Pages::default();
         }
         tags.sort();
         tags.dedup();
@@ -310,14 +334,18 @@ impl RemoteRepository {
     }
 
     /// One page of a list, and where the next is. An answer that breaks off is asked for again.
+    ///
+    /// # Errors
+    /// Also if the list has no end: it is never cut.
     pub(super) async fn json_page<T: serde::de::DeserializeOwned>(
         &self,
         ask: &Ask,
         what: &str,
+        list: &mut Pages,
     ) -> Result<(T, Option<Url>), Error> {
         let mut attempt = 1;
         loop {
-            match self.json_page_once(ask, what).await {
+            match self.json_page_once(ask, what, list).await {
                 Err(error) if error.broke_off() => self.pause_after_break(attempt, error).await?,
                 result => return result,
             }
@@ -329,6 +357,7 @@ impl RemoteRepository {
         &self,
         ask: &Ask,
         what: &str,
+        list: &mut Pages,
     ) -> Result<(T, Option<Url>), Error> {
         let response = self.send(ask).await?;
         match response.status() {
@@ -336,15 +365,16 @@ impl RemoteRepository {
             StatusCode::NOT_FOUND => return Err(self.not_found(what.to_owned())),
             _ => return Err(failure(&ask.method, &ask.url, response).await.into()),
         }
-        let next = page::next(response.headers(), &ask.url)
-            .map_err(|why| ask.error(Problem::Protocol(why.to_owned())))?;
-        let limit = usize::try_from(LARGEST_MANIFEST).unwrap_or(usize::MAX);
+        let wrong = |why: &str| ask.error(Problem::Protocol(why.to_owned()));
+        let next = page::next(response.headers(), &ask.url).map_err(wrong)?;
+        let limit = list.room().saturating_add(1);
         let bytes =
             read_limited(response, limit).await.map_err(|e| ask.error(Problem::Transport(e)))?;
-        let list = serde_json::from_slice(&bytes).map_err(|why| {
+        list.add(&ask.url, bytes.len()).map_err(wrong)?;
+        let page = serde_json::from_slice(&bytes).map_err(|why| {
             ask.error(Problem::Protocol(format!("the answer is not JSON as specified: {why}")))
         })?;
-        Ok((list, next))
+        Ok((page, next))
     }
 
     pub(super) async fn delete_at(&self, path: &str) -> Result<bool, Error> {
@@ -383,9 +413,6 @@ impl RemoteRepository {
     }
 }
 
-/// A list that never ends is cut here; 1,000 entries a page are usual.
-pub(super) const MOST_PAGES: usize = 1000;
-
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
@@ -414,7 +441,46 @@ fn claimed_digest(ask: &Ask, headers: &HeaderMap) -> Result<Option<Digest>, Erro
     })
 }
 
-fn body(ask: Ask, response: Response) -> BlobStream {
-    let chunks = response.bytes_stream();
-    BlobStream::new(chunks.map_err(move |error| ask.error(Problem::Transport(error))))
+/// The bytes of an answer, which are `least` or more.
+fn body(ask: Ask, response: Response, least: u64) -> BlobStream {
+    let start = (response, ask, 0_u64);
+    BlobStream::new(futures::stream::try_unfold(
+        start,
+        move |(mut response, ask, found)| async move {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    let found = found + chunk.len() as u64;
+                    Ok(Some((chunk, (response, ask, found))))
+                }
+                Ok(None) if found < least => {
+                    Err(ask.error(Problem::Short { expected: least, found }))
+                }
+                Ok(None) => Ok(None),
+                Err(error) => Err(ask.error(Problem::Transport(error))),
+            }
+        },
+    ))
+}
+
+/// Where the part of a blob of `size` bytes that was sent begins: at `wanted`, or before it
+/// (RFC 9110 §14.4).
+fn start_of_part(response: &Response, wanted: &Range<u64>, size: u64) -> Result<u64, String> {
+    let Some(text) = text(response.headers(), CONTENT_RANGE.as_str()) else {
+        let is_that = response.content_length() == Some(wanted.end - wanted.start);
+        return match is_that {
+            true => Ok(wanted.start),
+            false => Err("sent some part of the blob, without `Content-Range`".to_owned()),
+        };
+    };
+    let parsed = || {
+        let (part, whole) = text.trim().strip_prefix("bytes")?.trim().split_once('/')?;
+        let (first, last) = part.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        let is_of_it = whole == "*" || whole.parse() == Ok(size);
+        (is_of_it && (first..=last).contains(&wanted.start)).then_some(first)
+    };
+    parsed().ok_or_else(|| {
+        let (first, last, sent) = (wanted.start, wanted.end - 1, printable(text));
+        format!("sent `{sent}` of the blob instead of `bytes {first}-{last}/{size}`")
+    })
 }

@@ -15,6 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
+use tokio::time::Instant;
 use url::Url;
 
 use super::RemoteRepository;
@@ -45,7 +46,7 @@ pub(super) async fn push(
     let mut upload = Upload::new(to, blob, content, mount_from);
     upload.recall().await;
     let (mut attempt, mut breaks, mut furthest) = (1, 0, 0);
-    let mut renewed_at = None;
+    let (mut renewed_at, started) = (None, Instant::now());
     loop {
         let failed = match upload.go().await {
             Ok(pushed) => {
@@ -70,7 +71,7 @@ pub(super) async fn push(
             matches!(status, Some(StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE));
         let is_hopeless = attempt >= retry.attempts || breaks > MOST_BREAKS;
         if is_hopeless || !(failed.is_transient() || is_lost) {
-            return Err(failed);
+            return Err(failed.tried(breaks, started.elapsed()));
         }
         tracing::debug!(attempt, at = upload.at, error = %failed, "an upload goes on");
         tokio::time::sleep(retry.pause(attempt)).await;

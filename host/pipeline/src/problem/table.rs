@@ -67,6 +67,18 @@ pub(crate) fn plain_password(source: &Source, span: Span, key: &str) -> Diagnost
         .help("change the value where it is valid: whoever has read the file knows it")
 }
 
+pub(crate) fn half_an_identity(
+    source: &Source,
+    span: Span,
+    host: &str,
+    given: &str,
+    other: &str,
+) -> Diagnostic {
+    Diagnostic::error(format!("the registry `{host}` has a `{given}` and no `{other}`"))
+        .at(source, span, "")
+        .help("a client certificate is `cert = \"client.pem\"` and `key = \"client.key\"`")
+}
+
 pub(crate) fn password_without_username(source: &Source, span: Span, host: &str) -> Diagnostic {
     Diagnostic::error(format!("the registry `{host}` has a `password` and no `username`"))
         .at(source, span, "")

@@ -1,5 +1,9 @@
+use report::Fault;
+
 use super::{
+    ClientOptions, Http,
     address::{check, special},
+    names,
     resolver::only_allowed,
 };
 use crate::grant::Reach;
@@ -125,4 +129,18 @@ fn of_mixed_addresses_only_the_allowed_ones_are_left() {
     let refused = only_allowed(parse(&["10.0.0.1", "::1"]), PUBLIC).unwrap_err();
     assert_eq!(refused.to_string(), "10.0.0.1 is a private address");
     assert!(only_allowed(Vec::new(), PUBLIC).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_registry_whose_name_leads_to_metadata_is_denied_and_not_a_broken_line() {
+    let http = Http::with_names(ClientOptions::default(), names());
+    let resolver = http.private_resolver(|name, refused| {
+        Fault::new(report::Kind::Denied, format!("{name}: {refused}"))
+    });
+    let error = resolver.resolve("metadata.test".parse().unwrap()).await.err().unwrap();
+    let fault = error.downcast::<Fault>().unwrap();
+    assert_eq!(fault.message, "metadata.test: 169.254.169.254 is a cloud metadata address");
+    assert!(resolver.resolve("private.test".parse().unwrap()).await.is_ok());
+    let unknown = resolver.resolve("nowhere.test".parse().unwrap()).await.err().unwrap();
+    assert!(unknown.downcast::<Fault>().is_err());
 }

@@ -138,10 +138,32 @@ async fn a_wrong_or_missing_credential_is_unauthorized_and_never_shown() {
 
 #[tokio::test]
 async fn a_registry_that_is_none_is_refused_before_anything_runs() {
+    let fault = refused([("https://r.example", RegistrySettings::default())]);
+    assert!(fault.help.unwrap().starts_with("write it as"));
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_could_not_be_shown_is_refused_before_anything_runs() {
+    let with = |name: &str, insecure: Option<bool>| RegistrySettings {
+        identity: Some(::oci::client::Identity {
+            certificates: format!("{name}.pem").into(),
+            key: format!("{name}.key").into(),
+        }),
+        insecure,
+        ..RegistrySettings::default()
+    };
+    let fault = refused([("r.example", with("a", None)), ("r.example/team", with("b", None))]);
+    assert_eq!(fault.message, "the registry `r.example` has two client certificates");
+    let fault = refused([("r.example", with("a", Some(true)))]);
+    assert!(fault.message.ends_with("is to be spoken to without TLS"), "{fault}");
+}
+
+/// Why there is no backend with these.
+fn refused<const N: usize>(registries: [(&str, RegistrySettings); N]) -> Fault {
     let run = TestRun::new();
     let options = OciOptions {
         client: ::oci::client::ClientOptions::default(),
-        registries: [("https://r.example".to_owned(), RegistrySettings::default())].into(),
+        registries: registries.map(|(host, settings)| (host.to_owned(), settings)).into(),
         docker_configs: Vec::new(),
         helpers: CredentialHelpers::default(),
         journal: None,
@@ -150,4 +172,5 @@ async fn a_registry_that_is_none_is_refused_before_anything_runs() {
     };
     let fault = Oci::new(options).err().unwrap();
     assert_eq!((fault.kind, fault.code.as_str()), (Kind::Invalid, "invalid.oci"));
+    fault
 }

@@ -3,6 +3,40 @@
 use super::*;
 use crate::{Remote, RemoteOptions};
 
+/// Refuses every name, and counts how often it was asked.
+struct Refusing(AtomicUsize);
+
+impl reqwest::dns::Resolve for Refusing {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let refused = Fault::new(Kind::Denied, format!("{} is refused", name.as_str()));
+        Box::pin(async { Err(refused.into()) })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_refused_is_denied_and_not_asked_again() {
+    let resolver = Arc::new(Refusing(AtomicUsize::new(0)));
+    let options = crate::client::ClientOptions {
+        resolver: Some(Arc::clone(&resolver) as _),
+        ..crate::client::ClientOptions::default()
+    };
+    let http = crate::client::build(&options).unwrap();
+    let remote = Remote::new(http, Arc::new(Anonymous), RemoteOptions::default());
+    let store = remote.repository(&"registry.example/a".parse().unwrap()).unwrap();
+    let bytes = content(1, 10);
+    let blob = Descriptor::of(MediaType::OCTET_STREAM, &bytes);
+    for error in [
+        store.resolve(&latest()).await.unwrap_err(),
+        store.push_blob(&blob, &bytes, None).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::Denied, "{error}");
+        assert!(!error.is_transient());
+        assert_eq!(error.to_string(), "registry.example is refused");
+    }
+    assert_eq!(resolver.0.load(Ordering::SeqCst), 2);
+}
+
 #[tokio::test]
 async fn an_address_that_is_refused_is_not_gone_to() {
     fn check(address: std::net::IpAddr) -> Result<(), Fault> {

@@ -111,6 +111,48 @@ async fn the_hash_goes_on_from_a_checkpoint_and_the_start_is_not_read_again() {
 }
 
 #[tokio::test]
+async fn a_copy_whose_upload_breaks_does_not_read_its_source_from_the_start() {
+    let (bytes, layer) = large();
+    let manifest = image(&memory("x"), "linux/amd64", std::slice::from_ref(&bytes), None).await;
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (log, path, sent) = (Arc::clone(&asked), format!("/v2/a/blobs/{}", layer.digest), bytes);
+    let manifest_type = manifest.media_type().to_string();
+    let config = serde_json::json!({
+        "os": "linux", "architecture": "amd64",
+        "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
+    });
+    let from = Server::hostile(move |request| {
+        if request.uri().path() != path {
+            return match request.uri().path().split('/').nth(3) {
+                Some("manifests") => {
+                    let headers = [("content-type", manifest_type.as_str())];
+                    answer(200, &headers, manifest.bytes().clone())
+                }
+                _ => answer(200, &[], config.to_string()),
+            };
+        }
+        let first = header(request, "range").trim_start_matches("bytes=").split('-').next();
+        let first = first.unwrap().parse().unwrap_or(0_usize);
+        log.lock().unwrap().push(first as u64);
+        answer(if first == 0 { 200 } else { 206 }, &[], sent.slice(first..))
+    })
+    .await;
+    let server = Server::registry(MemoryRegistry::new()).await;
+    let line = Cutting::before(&server.host, &[MIB, 35 * MIB]).await;
+    let to = repository(&line.host, "b", Anonymous);
+    let options = crate::CopyOptions {
+        tags: vec![tag("latest")],
+        referrers: crate::Referrers::None,
+        ..crate::CopyOptions::default()
+    };
+    crate::copy(&from.repository("a"), &latest(), &to, &options, &()).await.unwrap();
+    assert_eq!(line.passed().1, 0);
+    let starts = asked.lock().unwrap().clone();
+    let [0, 0, late] = starts[..] else { panic!("the source was read from {starts:?}") };
+    assert!(late >= 16 * MIB, "{late}");
+}
+
+#[tokio::test]
 async fn a_line_that_always_breaks_is_given_up() {
     let (bytes, blob) = large();
     let server = Server::registry(MemoryRegistry::new()).await;
