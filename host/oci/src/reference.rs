@@ -20,6 +20,8 @@ const DOCKER_HUB_OLD: &str = "index.docker.io";
 const LONGEST_REPOSITORY: usize = 255;
 /// distribution/reference, `TagRegexp`.
 const LONGEST_TAG: usize = 128;
+/// As many hexadecimal digits as an image id has.
+const ID_LENGTH: usize = 64;
 
 /// The name of something in a registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,7 +103,7 @@ pub enum ReferenceError {
         /// The tag as written.
         tag: String,
     },
-    /// 64 hexadecimal digits: an image id, which names nothing in a registry.
+    /// 64 hexadecimal digits or a bare digest: an image id, which names nothing in a registry.
     #[error("`{text}` looks like an image id, expected a repository")]
     ImageId {
         /// The whole text.
@@ -231,7 +233,11 @@ impl FromStr for RegistryHost {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, behind) = rest.split_once(']').ok_or_else(wrong)?;
-                address.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
+                let is_plain = address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+                let is_address = address.parse::<std::net::Ipv6Addr>().is_ok();
+                if !is_plain || !is_address {
+                    return Err(wrong());
+                }
                 let port = match behind {
                     "" => None,
                     behind => Some(behind.strip_prefix(':').ok_or_else(wrong)?),
@@ -257,8 +263,19 @@ impl FromStr for RegistryHost {
             return Err(wrong());
         }
         let host = text.to_ascii_lowercase();
-        Ok(Self(if host == DOCKER_HUB_OLD { DOCKER_HUB.to_owned() } else { host }))
+        Ok(Self(match host.as_str() {
+            DOCKER_HUB_OLD => DOCKER_HUB.to_owned(),
+            // By its case alone: in lower case it would be the first word of a repository.
+            word if !stands_for_a_host(word) => text.to_owned(),
+            _ => host,
+        }))
     }
+}
+
+/// Docker's rule: what stands before the first slash is a registry if it has a dot, a colon or an
+/// upper-case letter, or is `localhost`.
+fn stands_for_a_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.to_ascii_lowercase() != first
 }
 
 impl RepositoryName {
@@ -361,6 +378,11 @@ impl FromStr for Reference {
                 scheme: scheme.to_owned(),
             });
         }
+        let is_id = text.len() == ID_LENGTH
+            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if is_id || text.parse::<Digest>().is_ok() {
+            return Err(ReferenceError::ImageId { text: text.to_owned() });
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>()?)),
             None => (text, None),
@@ -369,24 +391,15 @@ impl FromStr for Reference {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag.parse::<Tag>()?)),
             _ => (rest, None),
         };
-        if name.len() == 64
-            && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
-            return Err(ReferenceError::ImageId { text: text.to_owned() });
-        }
         let (registry, repository) = split_registry(name)?;
         Ok(Self { registry, repository, tag, digest })
     }
 }
 
-/// Docker's rule: what stands before the first slash is a registry if it has a dot, a colon or an
-/// upper-case letter, or is `localhost`.
+/// Docker Hub is meant where no registry is named, and its `library` where one word is.
 fn split_registry(name: &str) -> Result<(RegistryHost, RepositoryName), ReferenceError> {
-    let is_host = |first: &str| {
-        first.contains(['.', ':']) || first == "localhost" || first.to_ascii_lowercase() != first
-    };
     let (registry, repository) = match name.split_once('/') {
-        Some((first, rest)) if is_host(first) => (first.parse()?, rest),
+        Some((first, rest)) if stands_for_a_host(first) => (first.parse()?, rest),
         _ => (RegistryHost(DOCKER_HUB.to_owned()), name),
     };
     let repository = match registry.0 == DOCKER_HUB && !repository.contains('/') {

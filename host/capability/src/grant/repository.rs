@@ -60,6 +60,22 @@ pub enum ArchiveFormat {
 pub(crate) struct RepositoryPattern(RepositoryId);
 
 impl RepositoryId {
+    /// The repository of a place. Read once: what is held against a grant is what is opened.
+    ///
+    /// # Errors
+    /// If a path would leave the workspace.
+    pub(crate) fn of(place: &oci::Place) -> Result<Self, GrantError> {
+        match place {
+            oci::Place::Registry(reference) => {
+                let (host, name) = (reference.registry(), reference.repository());
+                Ok(registry(host.as_str(), name.as_str()))
+            }
+            oci::Place::Layout(_) | oci::Place::OciArchive(_) | oci::Place::DockerArchive(_) => {
+                Self::parse(&place.name())
+            }
+        }
+    }
+
     /// The repository that a reference names; tag and digest are left aside.
     ///
     /// # Errors
@@ -159,8 +175,30 @@ impl RepositoryPattern {
     }
 }
 
-/// Host and name, as `docker` reads a reference: the first part is a host if it has a dot or a colon,
-/// or is `localhost`.
+/// A repository of a registry. Docker Hub has several names, and one word there is its own.
+fn registry(host: &str, name: &str) -> RepositoryId {
+    let lower = host.to_ascii_lowercase();
+    let is_hub = lower == DOCKER_HUB || DOCKER_ALIASES.contains(&lower.as_str());
+    let name = match is_hub && !name.contains('/') && name != "**" {
+        true => format!("{DOCKER_LIBRARY}/{name}"),
+        false => name.to_owned(),
+    };
+    let host = match (is_hub, is_named(&lower)) {
+        (true, _) => DOCKER_HUB.to_owned(),
+        (false, true) => lower,
+        // A host by its case alone.
+        (false, false) => host.to_owned(),
+    };
+    RepositoryId::Registry { host, name }
+}
+
+/// Whether `first`, in lower case, is a host where it stands before a slash.
+fn is_named(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
+}
+
+/// Host and name, as `docker` reads a reference: the first part is a host if it has a dot, a colon or
+/// an upper-case letter, or is `localhost`.
 fn split(text: &str) -> Result<RepositoryId, GrantError> {
     let refuse =
         |help: &str| Err(GrantError::new(format!("`{text}` is not a repository"), help.to_owned()));
@@ -187,23 +225,18 @@ fn split(text: &str) -> Result<RepositoryId, GrantError> {
     }
     let bare = without_selector(text);
     let (host, name) = match bare.split_once('/') {
-        Some((host, name)) if host.contains(['.', ':']) || host == "localhost" => (host, name),
+        Some((host, name)) if is_named(host) || host.to_ascii_lowercase() != host => (host, name),
         Some(_) | None => (DOCKER_HUB, bare),
     };
-    let host = host.to_ascii_lowercase();
-    let is_hub = host == DOCKER_HUB || DOCKER_ALIASES.contains(&host.as_str());
-    let name = match is_hub && !name.contains('/') && name != "**" {
-        true => format!("{DOCKER_LIBRARY}/{name}"),
-        false => name.to_owned(),
-    };
-    let host = if is_hub { DOCKER_HUB.to_owned() } else { host };
+    let repository = registry(host, name);
+    let RepositoryId::Registry { host, name } = &repository else { return Ok(repository) };
     let is_host =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '*');
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
     let segments_are_names =
         name.split('/').all(|part| !part.is_empty() && part.chars().all(is_name));
     match host.chars().all(is_host) && segments_are_names {
-        true => Ok(RepositoryId::Registry { host, name }),
+        true => Ok(repository),
         false => refuse("write it as `registry.example/team/app`, with `*` or `**` for parts"),
     }
 }

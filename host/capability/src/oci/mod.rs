@@ -79,7 +79,7 @@ impl GrantedOci {
                 .help("ask for `pull`, `push` or `delete`"));
         }
         let place: ::oci::Place = reference.parse().map_err(not_a_place)?;
-        let id = RepositoryId::parse(&place.name()).map_err(|error| error.into_fault("oci"))?;
+        let id = RepositoryId::of(&place).map_err(|error| error.into_fault("oci"))?;
         // All of it is asked for at once, so that a step fails before its first effect.
         for (is_wanted, want) in [
             (access.pull, Want::Pull(&id)),

@@ -1,4 +1,6 @@
-//! The grammar, with the strings of distribution/reference's own tests among others.
+//! References: what is read, what is refused, and that both go together.
+
+mod grammar;
 
 use proptest::prelude::*;
 
@@ -36,7 +38,8 @@ fn references_are_read_as_docker_reads_them() {
     check("127.0.0.1:5000/a", "127.0.0.1:5000", "a", "");
     check("[2001:db8::1]:5000/repo", "[2001:db8::1]:5000", "repo", "");
     check("[::1]/repo:1", "[::1]", "repo", ":1");
-    check("HOST/repo", "host", "repo", "");
+    check("HOST:5000/repo", "host:5000", "repo", "");
+    check("HOST/repo", "HOST", "repo", "");
     check("xn--n3h.com/myimage:xn--n3h.com", "xn--n3h.com", "myimage", ":xn--n3h.com");
     check("a__b/c-d---e.f_g", "docker.io", "a__b/c-d---e.f_g", "");
     check(&format!("a:1@sha256:{HEX}"), "docker.io", "library/a", &format!(":1@sha256:{HEX}"));
@@ -148,6 +151,15 @@ proptest! {
         let reference: Reference = text.parse().unwrap();
         prop_assert_eq!(reference.to_string(), text);
         prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);
+    }
+
+    #[test]
+    fn what_could_be_a_reference_means_the_same_when_written_out(
+        text in "[aA.:/@_-]{1,12}|[aA]{1,3}(/[aA.]{1,3}){0,2}(:[aA0]{1,3})?",
+    ) {
+        if let Ok(reference) = text.parse::<Reference>() {
+            prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);
+        }
     }
 
     #[test]
