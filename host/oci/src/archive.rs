@@ -23,10 +23,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
-use report::{or_list, plural};
+use report::{and_list, or_list, plural};
 
 use crate::layout::blocking;
 use crate::layout::read::stream;
+use crate::only_image::{Listed, only_image};
 use crate::{
     BlobSource, BlobStream, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType,
     MountSource, Pushed, Reference, RepositoryName, Selector, Store, Tag,
@@ -184,28 +185,24 @@ impl Archive {
 
     fn named(&self, contents: &Contents, tag: &Tag) -> Result<Option<Descriptor>, Error> {
         let name = self.0.format.name_of(tag);
-        let named = |image: &&contents::Image| name.is_some() && image.name == name;
+        let named = |image: &&Listed| name.is_some() && image.name == name;
         if let Some(image) = contents.images.iter().find(named) {
             return Ok(Some(image.descriptor.clone()));
         }
         if !self.0.takes_only_image || *tag != Tag::latest() {
             return Ok(None);
         }
-        // With a repository, of those that are called so.
-        let meant: Vec<&contents::Image> = match &self.0.format {
-            ArchiveFormat::Docker(Some(_)) => return Ok(None),
-            ArchiveFormat::Oci | ArchiveFormat::Docker(None) => contents.images.iter().collect(),
-        };
-        let Some((first, rest)) = meant.split_first() else { return Ok(None) };
-        if rest.iter().all(|other| other.descriptor.digest == first.descriptor.digest) {
-            return Ok(Some(first.descriptor.clone()));
+        if let ArchiveFormat::Docker(Some(_)) = &self.0.format {
+            return Ok(None);
         }
-        let names = meant.iter().map(|image| match &image.name {
-            Some(name) => name.clone(),
-            None => format!("@{}", image.descriptor.digest),
-        });
-        let names = or_list(names.take(MOST_SHOWN));
-        Err(contents.invalid(format!("it holds {} images, choose {names}", meant.len())))
+        let speaks = |entry: &Descriptor| {
+            let manifest = contents.manifest(&entry.digest, Some(&entry.media_type));
+            manifest.ok().flatten().is_some_and(|manifest| manifest.subject().is_some())
+        };
+        only_image(&contents.images, speaks).map_err(|several| {
+            let names = or_list(several.iter().map(|image| image.shown()).take(MOST_SHOWN));
+            contents.invalid(format!("it holds {} images, choose {names}", several.len()))
+        })
     }
 
     async fn put(&self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Error> {
@@ -229,8 +226,12 @@ impl Archive {
         let (config, layers) = docker::image_parts(manifest)?;
         for layer in layers {
             if self.blob_size(&layer.digest).await?.is_none() {
+                let help = match layer.media_type.is_foreign_layer() {
+                    true => ", so set `foreign-layers = \"include\"`",
+                    false => "",
+                };
                 return Err(invalid(format!(
-                    "its layer {} is not there, and an archive of docker has all of an image",
+                    "its layer {} is not there, and an archive of docker has all of an image{help}",
                     layer.digest
                 )));
             }
@@ -374,6 +375,13 @@ impl Store for Archive {
             };
             if contents.is_none() && is_empty {
                 return Err(self.not_found("repository".to_owned()));
+            }
+            if let (ArchiveFormat::Docker(None), Some(contents)) = (&self.0.format, &contents) {
+                let names = contents.images.iter().map(Listed::shown).take(MOST_SHOWN);
+                return Err(contents.invalid(format!(
+                    "tags are those of one repository in it, and it holds {}",
+                    and_list(names)
+                )));
             }
             let images = contents.iter().flat_map(|contents| &contents.images);
             let names = images.filter_map(|image| self.0.format.tag_of(image.name.as_deref()?));

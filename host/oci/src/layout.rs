@@ -27,6 +27,9 @@ use futures::future::BoxFuture;
 pub use garbage::{Garbage, GarbageOptions};
 pub use registry::LayoutRegistry;
 
+use report::or_list;
+
+use crate::only_image::{Listed, only_image};
 use crate::{
     Algorithm, BlobSource, BlobStream, Descriptor, Digest, Error, Manifest, MediaType, MountSource,
     Pushed, RepositoryName, Selector, Store, Tag,
@@ -38,6 +41,9 @@ use upload::LayoutUpload;
 /// What is remembered of manifests, so that referrers need not be read again and again.
 const MOST_REMEMBERED: usize = 10_000;
 
+/// As many names as an error lists.
+const MOST_SHOWN: usize = 10;
+
 /// One layout directory. Cheap to clone.
 #[derive(Clone)]
 pub struct Layout {
@@ -45,6 +51,8 @@ pub struct Layout {
     /// The registry that the directory is a repository of.
     registry: Option<(Arc<registry::Root>, RepositoryName)>,
     referrers: Arc<Mutex<BTreeMap<Digest, Option<Referrer>>>>,
+    /// Whether `latest` means the only image, where nothing is called so.
+    takes_only_image: bool,
 }
 
 /// A manifest that speaks about another.
@@ -59,20 +67,30 @@ impl Layout {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = format!("oci-layout:{}", path.display());
-        Self { disk: Arc::new(Disk::new(path, name)), registry: None, referrers: Arc::default() }
+        Self::over(Disk::new(path, name))
+    }
+
+    /// The same for reading, where no tag was written: `latest` is the only image, if nothing is
+    /// called `latest`; which of several is meant must be said.
+    pub fn without_tag(path: impl Into<PathBuf>) -> Self {
+        Self { takes_only_image: true, ..Self::new(path) }
+    }
+
+    fn over(disk: Disk) -> Self {
+        let (disk, referrers) = (Arc::new(disk), Arc::default());
+        Self { disk, registry: None, referrers, takes_only_image: false }
     }
 
     /// The layout at `path`, which keeps `held` for as long as anything works on its files, also
     /// what goes on behind a caller that has given up.
     pub(crate) fn holding(path: PathBuf, held: Box<dyn Send + Sync>) -> Self {
         let name = format!("oci-layout:{}", path.display());
-        let disk = Arc::new(Disk::new(path, name).holding(held));
-        Self { disk, registry: None, referrers: Arc::default() }
+        Self::over(Disk::new(path, name).holding(held))
     }
 
     fn of_registry(root: Arc<registry::Root>, repository: RepositoryName) -> Self {
-        let disk = Arc::new(root.disk(&repository));
-        Self { disk, registry: Some((root, repository)), referrers: Arc::default() }
+        let registry = Some((Arc::clone(&root), repository.clone()));
+        Self { registry, ..Self::over(root.disk(&repository)) }
     }
 
     /// The file of a blob, if it is there.
@@ -144,6 +162,31 @@ fn referrer(
     Ok(referrer)
 }
 
+/// What `selector` means where no tag was written.
+fn meant(disk: &Disk, selector: Selector, takes_only_image: bool) -> Result<Selector, Error> {
+    if !takes_only_image || selector != Selector::Tag(Tag::latest()) {
+        return Ok(selector);
+    }
+    let index = disk.read_index()?;
+    if index.tagged(&Tag::latest()).is_some() {
+        return Ok(selector);
+    }
+    let listed = index.named().map(|(descriptor, name)| Listed { descriptor, name });
+    let listed: Vec<Listed> = listed.collect();
+    let speaks = |entry: &Descriptor| {
+        let manifest = disk.read_manifest(&entry.digest, Some(&entry.media_type));
+        manifest.ok().flatten().is_some_and(|manifest| manifest.subject().is_some())
+    };
+    match only_image(&listed, speaks) {
+        Ok(only) => Ok(only.map_or(selector, |only| Selector::Digest(only.digest))),
+        Err(several) => {
+            let names = or_list(several.iter().map(|image| image.shown()).take(MOST_SHOWN));
+            let why = format!("it holds {} images, choose {names}", several.len());
+            Err(Error::invalid(format!("`{}`", disk.name()), why))
+        }
+    }
+}
+
 /// The one place where this room leaves the async runtime.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -170,14 +213,14 @@ impl Store for Layout {
         &'a self,
         selector: &'a Selector,
     ) -> BoxFuture<'a, Result<Option<Descriptor>, Error>> {
-        let selector = selector.clone();
-        Box::pin(self.on_disk(move |disk| disk.resolve(&selector)))
+        let (selector, takes_only_image) = (selector.clone(), self.takes_only_image);
+        Box::pin(self.on_disk(move |disk| disk.resolve(&meant(disk, selector, takes_only_image)?)))
     }
 
     fn manifest<'a>(&'a self, selector: &'a Selector) -> BoxFuture<'a, Result<Manifest, Error>> {
-        let selector = selector.clone();
+        let (selector, takes_only_image) = (selector.clone(), self.takes_only_image);
         Box::pin(self.on_disk(move |disk| {
-            let found = disk.find(&selector)?;
+            let found = disk.find(&meant(disk, selector.clone(), takes_only_image)?)?;
             found.ok_or_else(|| disk.not_found(format!("manifest {selector}")))
         }))
     }

@@ -25,6 +25,7 @@ mod layout;
 mod manifest;
 mod media_type;
 mod memory;
+mod only_image;
 mod place;
 mod platform;
 mod reference;

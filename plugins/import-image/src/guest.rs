@@ -23,6 +23,9 @@ const MOST_TAGS: usize = 100_000;
 /// Copies in one batch: each has a handle, of which a step may have 10,000.
 const BATCH: usize = 1000;
 
+/// What is meant where no tag is written.
+const LATEST: &str = "latest";
+
 /// The plugin.
 pub struct ImportImage;
 
@@ -69,8 +72,9 @@ impl Imports {
     fn order(&self, order: &Order, terms: &Terms) -> Result<Copy> {
         let place = Place::split(&order.source);
         let (source, selector) = match place.digest.or(place.tag) {
-            // The digest is what counts, but that the tag is one is checked by opening it as it is.
-            Some(selector) if place.digest.is_none() => {
+            // The digest is what counts, but that the tag is one is checked by opening it as it is; and
+            // of a place that is opened without a tag, `latest` can be another one.
+            Some(selector) if place.digest.is_none() && selector != LATEST => {
                 (self.open(place.name, false)?, selector.to_owned())
             }
             Some(_) | None => {

@@ -152,7 +152,10 @@ impl Oci {
             (Place::Layout(_), RepositoryId::Layout { path }) => {
                 let (root, path) = (self.0.workspace.clone(), path.clone());
                 let path = crate::blocking(move || confined(&root, &path)).await?;
-                Ok(Arc::new(Layout::new(path)))
+                Ok(Arc::new(match is_of_no_tag(place, access) {
+                    true => Layout::without_tag(path),
+                    false => Layout::new(path),
+                }))
             }
             (Place::OciArchive(_), RepositoryId::Archive { path, .. }) => {
                 self.archive(place, path, ArchiveFormat::Oci, access).await
@@ -176,8 +179,7 @@ impl Oci {
     ) -> Result<Arc<dyn Store>, Fault> {
         let (root, path) = (self.0.workspace.clone(), path.to_owned());
         let path = crate::blocking(move || confined(&root, &path)).await?;
-        // Where one may be written, it is called what was said, and `latest` is just that.
-        Ok(Arc::new(match place.tag().is_none() && !access.push {
+        Ok(Arc::new(match is_of_no_tag(place, access) {
             true => Archive::without_tag(path, format),
             false => Archive::new(path, format),
         }))
@@ -211,6 +213,12 @@ impl Oci {
         );
         Ok(slot.insert(remote).clone())
     }
+}
+
+/// Whether no image was named. Where one may be written, it is called what was said, and `latest` is
+/// just that.
+fn is_of_no_tag(place: &Place, access: AccessFlags) -> bool {
+    place.tag().is_none() && !access.push
 }
 
 /// A client certificate that could not be shown is not left out silently.

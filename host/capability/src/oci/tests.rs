@@ -265,6 +265,14 @@ async fn layouts_are_places_in_the_workspace() {
     assert_eq!((layout.name().as_str(), layout.selector().as_str()), ("oci-layout:out/img", "v1"));
     call.oci.copy(&source, "1", &layout, &tagged("v1")).await.unwrap();
     assert!(run.workspace().join("out/img/oci-layout").is_file());
+    // Without a tag the only image is meant; where it may be written, `latest` is a tag like any other.
+    let only = call.oci.open("oci-layout:out/img", PULL).await.unwrap();
+    assert_eq!(only.resolve(&only.selector()).await.unwrap().unwrap().digest, digest);
+    assert_eq!(only.get_manifest(&only.selector()).await.unwrap().descriptor.digest, digest);
+    let new = call.oci.open("oci-layout:out/img", WRITE).await.unwrap();
+    assert_eq!(new.resolve(&new.selector()).await.unwrap(), None);
+    let latest = call.oci.open("oci-layout:out/img:latest", PULL).await.unwrap();
+    assert_eq!(latest.resolve(&latest.selector()).await.unwrap(), None);
     let back = call.oci.open(&registry.at("b"), WRITE).await.unwrap();
     call.oci.copy(&layout, "v1", &back, &tagged("1")).await.unwrap();
     assert_eq!(back.resolve("1").await.unwrap().unwrap().digest, digest);
@@ -351,6 +359,11 @@ async fn what_is_not_granted_is_not_opened() {
     assert!(fault.message.contains("`oci.push`"), "{fault}");
     let push = AccessFlags { push: true, ..AccessFlags::default() };
     assert!(open("base/a", push).await.code == "denied.oci");
+    // A host by its case alone is a host for the grant, too: no image of Docker Hub.
+    let hub = run.call(&grant(&["docker.io/**"], &[], &[]));
+    let fault = hub.oci.open("INTERNAL/secret:1", PULL).await.err().unwrap();
+    assert_eq!(fault.code, "denied.oci", "{fault}");
+    assert!(hub.oci.open("internal/secret:1", PULL).await.is_ok());
     assert!(call.oci.open(&registry.at("mine"), push).await.is_ok());
     assert_eq!(open("base/a", AccessFlags::default()).await.code, "invalid.oci");
     for text in ["", "https://r.example/a", "r.example/UPPER", "oci:dir", "r.example/a:b c"] {

@@ -15,7 +15,8 @@ use super::toc::{Extent, Toc, TocError};
 use super::{ArchiveFormat, docker};
 use crate::layout::index_file::IndexFile;
 use crate::layout::read::read;
-use crate::{Algorithm, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType};
+use crate::only_image::Listed;
+use crate::{Algorithm, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType};
 
 /// The files of a layout (image-spec, "Image Layout") and of `docker save`.
 pub(super) const MARKER: &str = "oci-layout";
@@ -36,16 +37,10 @@ pub(super) struct Contents {
     pub(super) docker: Vec<docker::Entry>,
     pub(super) blobs: BTreeMap<Digest, Extent>,
     /// What can be asked for by name, in the order of the archive.
-    pub(super) images: Vec<Image>,
+    pub(super) images: Vec<Listed>,
     /// Manifests that are not in the file.
     made: BTreeMap<Digest, Manifest>,
     name: String,
-}
-
-/// An image, and one of its names, if it has any.
-pub(super) struct Image {
-    pub(super) descriptor: Descriptor,
-    pub(super) name: Option<String>,
 }
 
 impl Contents {
@@ -92,7 +87,7 @@ impl Contents {
         match format {
             ArchiveFormat::Oci if has(INDEX) => {
                 let named = self.index.named();
-                self.images = named.map(|(descriptor, name)| Image { descriptor, name }).collect();
+                self.images = named.map(|(descriptor, name)| Listed { descriptor, name }).collect();
                 Ok(())
             }
             ArchiveFormat::Oci if has(DOCKER_MANIFEST) => {

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use report::plural;
 use serde::{Deserialize, Serialize};
 
-use super::contents::{Contents, Image, blob_path, claimed};
+use super::contents::{Contents, blob_path, claimed};
 use super::toc::{Extent, compression};
 use crate::layout::index_file::IndexFile;
 use crate::layout::read::read;
+use crate::only_image::Listed;
 use crate::{Content, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest, MediaType, Reference};
 
 /// The annotation under which containerd, and docker with it, looks for an image's name.
@@ -65,9 +66,9 @@ pub(super) fn list(contents: &mut Contents) -> Result<(), Error> {
         contents.add_made(manifest);
         let names = entry.repo_tags.unwrap_or_default();
         match names.is_empty() {
-            true => contents.images.push(Image { descriptor, name: None }),
+            true => contents.images.push(Listed { descriptor, name: None }),
             false => {
-                contents.images.extend(names.iter().map(|name| Image {
+                contents.images.extend(names.iter().map(|name| Listed {
                     descriptor: descriptor.clone(),
                     name: Some(full_name(name)),
                 }));
