@@ -188,7 +188,7 @@ impl<'a> Job<'a> {
             self.skipped_manifest(&source.descriptor);
             let brought = self.bring_referrers(self.find_referrers(&plan, None).await);
             let referrers = brought.await.map_err(|error| self.lacks_referrers(source, error))?;
-            self.to.finish().await?;
+            self.finish_target().await?;
             return Ok(self.finish(source.descriptor.clone(), source.platforms(), referrers));
         }
         let root = match &source.manifest {
@@ -217,9 +217,16 @@ impl<'a> Job<'a> {
         if !is_first || !pending.is_empty() {
             self.put_root(&root, kept.is_some(), &pending).await?;
         }
-        self.to.finish().await?;
+        self.finish_target().await?;
         self.sent_manifest(&root);
         Ok(self.finish(source.descriptor.clone(), platforms, referrers))
+    }
+
+    async fn finish_target(&self) -> Result<(), Error> {
+        match self.options.finishes {
+            true => self.to.finish().await,
+            false => Ok(()),
+        }
     }
 
     fn lacks_referrers(&self, source: &Source, error: Error) -> Error {

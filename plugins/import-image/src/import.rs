@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use windlass_plugin::oci::{Copied, Forecast};
+use windlass_plugin::oci::{Copied, Descriptor, Forecast};
 use windlass_plugin::{Error, Outcome, Result};
 
 use crate::inputs::Inputs;
@@ -89,12 +89,13 @@ pub fn import(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<Outc
     if is_dry_run {
         for (order, forecast) in orders.iter().zip(host.forecast(&orders, &terms)) {
             let forecast = forecast.and_then(|found| refuse_conflict(found, &terms));
-            tally.forecast(order, forecast, host);
+            let told = forecast.inspect(|found| host.say(&report::forecast(order, found)));
+            tally.add(order, told.map(foretold));
         }
     } else {
         let answers = host.copy(&orders, &terms, inputs.keep_going);
         for (order, copied) in orders.iter().zip(answers) {
-            tally.copied(order, copied, host);
+            tally.add(order, copied.inspect(|copied| host.say(&report::copied(order, copied))));
         }
     }
     // In a dry run nothing is lost by going on, and all that is wrong is of interest.
@@ -158,6 +159,30 @@ fn refuse_conflict(forecast: Forecast, terms: &Terms) -> Result<Forecast> {
     }
 }
 
+/// What is told of a copy, of one that would be made.
+fn foretold(forecast: Forecast) -> Copied {
+    Copied {
+        descriptor: forecast.descriptor,
+        is_changed: forecast.is_changed,
+        platforms: forecast.platforms,
+        sent: forecast.send,
+        sent_bytes: forecast.send_bytes,
+        mounted: forecast.mount,
+        mounted_bytes: forecast.mount_bytes,
+        skipped: forecast.skip,
+        skipped_bytes: forecast.skip_bytes,
+        referrers: forecast.referrers,
+    }
+}
+
+fn add_missing(to: &mut Vec<String>, more: &[String]) {
+    for text in more {
+        if !to.contains(text) {
+            to.push(text.clone());
+        }
+    }
+}
+
 /// Adds what to try where the host did not know.
 fn advise(error: Error, order: &Order) -> Error {
     if error.hint_text().is_some() {
@@ -184,85 +209,63 @@ struct Tally {
 }
 
 impl Tally {
-    fn copied(&mut self, order: &Order, copied: Result<Copied>, host: &dyn Host) {
-        match copied {
-            Ok(copied) => {
-                host.say(&report::copied(order, &copied));
-                let outputs = &mut self.outputs;
-                outputs.bytes += copied.sent_bytes;
-                outputs.mounted_bytes += copied.mounted_bytes;
-                outputs.skipped_bytes += copied.skipped_bytes;
-                outputs.blobs.sent += copied.sent;
-                outputs.blobs.mounted += copied.mounted;
-                outputs.blobs.skipped += copied.skipped;
-                outputs.referrers += copied.referrers;
-                let Copied { descriptor, is_changed, platforms, .. } = copied;
-                self.add(order, descriptor.digest, descriptor.media_type, is_changed, platforms);
-            }
-            Err(error) => self.failures.push((order.clone(), advise(error, order))),
-        }
-    }
-
-    fn forecast(&mut self, order: &Order, forecast: Result<Forecast>, host: &dyn Host) {
-        match forecast {
-            Ok(forecast) => {
-                host.say(&report::forecast(order, &forecast));
-                let outputs = &mut self.outputs;
-                outputs.bytes += forecast.send_bytes;
-                outputs.mounted_bytes += forecast.mount_bytes;
-                outputs.skipped_bytes += forecast.skip_bytes;
-                outputs.blobs.sent += forecast.send;
-                outputs.blobs.mounted += forecast.mount;
-                outputs.blobs.skipped += forecast.skip;
-                outputs.referrers += forecast.referrers;
-                let Forecast { descriptor, is_changed, platforms, .. } = forecast;
-                self.add(order, descriptor.digest, descriptor.media_type, is_changed, platforms);
-            }
-            Err(error) => self.failures.push((order.clone(), advise(error, order))),
-        }
-    }
-
-    fn add(
-        &mut self,
-        order: &Order,
-        digest: String,
-        media_type: String,
-        is_changed: bool,
-        platforms: Vec<String>,
-    ) {
-        let reference = match &order.tag {
-            Some(_) => order.reference(),
-            None => format!("{}@{digest}", order.target),
+    /// Adds what became of an order, or would become of it.
+    fn add(&mut self, order: &Order, copied: Result<Copied>) {
+        let copied = match copied {
+            Ok(copied) => copied,
+            Err(error) => return self.failures.push((order.clone(), advise(error, order))),
         };
-        let written = Written { reference, digest: digest.clone(), changed: is_changed };
-        self.changed += usize::from(is_changed);
-        self.outputs.changed |= is_changed;
-        for platform in &platforms {
-            if !self.outputs.platforms.contains(platform) {
-                self.outputs.platforms.push(platform.clone());
-            }
-        }
+        let outputs = &mut self.outputs;
+        outputs.bytes += copied.sent_bytes;
+        outputs.mounted_bytes += copied.mounted_bytes;
+        outputs.skipped_bytes += copied.skipped_bytes;
+        outputs.blobs.sent += copied.sent;
+        outputs.blobs.mounted += copied.mounted;
+        outputs.blobs.skipped += copied.skipped;
+        outputs.referrers += copied.referrers;
+        outputs.changed |= copied.is_changed;
+        add_missing(&mut outputs.platforms, &copied.platforms);
+        self.changed += usize::from(copied.is_changed);
+        let Descriptor { digest, media_type, .. } = &copied.descriptor;
         let is_next = self.source.as_ref() != Some(&order.source);
         if is_next {
             self.images += 1;
             self.source = Some(order.source.clone());
-            self.outputs.digest = Some(digest.clone()).filter(|_| self.images == 1);
-            self.outputs.media_type = Some(media_type.clone()).filter(|_| self.images == 1);
+            let is_only = self.images == 1;
+            self.outputs.digest = is_only.then(|| digest.clone());
+            self.outputs.media_type = is_only.then(|| media_type.clone());
         }
-        if self.images > MOST_LISTED {
-            return;
+        if self.images <= MOST_LISTED {
+            self.list(order, &copied, is_next);
         }
+    }
+
+    /// Tells of one target of one image.
+    fn list(&mut self, order: &Order, copied: &Copied, is_next: bool) {
+        let Descriptor { digest, media_type, .. } = &copied.descriptor;
+        let reference = match &order.tag {
+            Some(_) => order.reference(),
+            None => format!("{}@{digest}", order.target),
+        };
+        let written = Written { reference, digest: digest.clone(), changed: copied.is_changed };
         self.outputs.targets.push(written.clone());
         let images = &mut self.outputs.images;
         if is_next {
-            let source = order.source.clone();
-            let (changed, targets) = (false, Vec::new());
-            images.push(Image { source, digest, media_type, changed, targets, platforms });
+            images.push(Image {
+                source: order.source.clone(),
+                digest: digest.clone(),
+                media_type: media_type.clone(),
+                ..Image::default()
+            });
         }
-        if let Some(image) = images.last_mut() {
-            image.changed |= is_changed;
-            image.targets.push(written);
-        }
+        let Some(image) = images.last_mut() else { return };
+        image.changed |= copied.is_changed;
+        image.targets.push(written);
+        add_missing(&mut image.platforms, &copied.platforms);
+        image.bytes += copied.sent_bytes;
+        image.mounted_bytes += copied.mounted_bytes;
+        image.skipped_bytes += copied.skipped_bytes;
+        image.referrers += copied.referrers;
     }
 
     /// The error of what failed, if anything did.

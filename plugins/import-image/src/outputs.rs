@@ -63,7 +63,7 @@ pub struct Blobs {
 }
 
 /// One source and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Schema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Schema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Image {
     /// The source as it was written, with the tag that was chosen.
@@ -78,4 +78,12 @@ pub struct Image {
     pub targets: Vec<Target>,
     /// The platforms that came along.
     pub platforms: Vec<String>,
+    /// Bytes sent, to all targets.
+    pub bytes: u64,
+    /// Bytes of what was mounted.
+    pub mounted_bytes: u64,
+    /// Bytes of what was there already, as far as it was looked at.
+    pub skipped_bytes: u64,
+    /// Signatures, SBOMs and attestations that came along.
+    pub referrers: u64,
 }

@@ -36,14 +36,15 @@ pub fn forecast(order: &Order, forecast: &Forecast) -> String {
     if !forecast.is_changed {
         return format!("`{target}` has the same digest as `{source}` ({digest})");
     }
-    let mut parts = vec![match forecast.send_bytes {
-        0 => "nothing to send".to_owned(),
-        bytes => format!("{} to send", size(bytes)),
+    let mut parts = vec![match forecast.is_present {
+        // With a tag or what refers to it; the bytes of that are hardly worth a number.
+        true => "it exists there under its digest".to_owned(),
+        false => format!("{} to send", size(forecast.send_bytes)),
     }];
     if forecast.mount > 0 {
         parts.push(format!("{} to mount ({})", forecast.mount, size(forecast.mount_bytes)));
     }
-    if forecast.skip > 0 {
+    if forecast.skip > 0 && !forecast.is_present {
         parts.push(format!("{} there already", forecast.skip));
     }
     if forecast.referrers > 0 {

@@ -1,7 +1,8 @@
 //! Images and artifacts in registries and layouts. The bytes stay in the host.
 //!
 //! Needs the grant `oci`: `pull`, `push` and `delete`. A place is
-//! `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]` or `oci-layout:PATH[:TAG][@DIGEST]`.
+//! `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`, `oci-layout:PATH[:TAG][@DIGEST]`,
+//! `oci-archive:FILE[:TAG][@DIGEST]` or `docker-archive:FILE[:REPOSITORY[:TAG]][@DIGEST]`.
 //!
 //! ```ignore
 //! let source = Repository::open("docker.io/library/node:22", Access::PULL)?;
@@ -307,6 +308,8 @@ pub struct Forecast {
     pub descriptor: Descriptor,
     /// Whether anything would be written or a tag moved.
     pub is_changed: bool,
+    /// Whether all of the image is in the target already, under its digest.
+    pub is_present: bool,
     /// The platforms that would come along, `os/architecture[/variant]`.
     pub platforms: Vec<String>,
     /// Blobs and manifests that would be sent.
@@ -332,6 +335,7 @@ impl From<wit::Forecast> for Forecast {
         Self {
             descriptor: forecast.descriptor(),
             is_changed: forecast.changed(),
+            is_present: forecast.present(),
             platforms: forecast.platforms(),
             send: forecast.send(),
             send_bytes: forecast.send_bytes(),

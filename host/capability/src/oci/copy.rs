@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use ::oci::{
     CopyOptions, IndexChoice, MayMount, MediaType, MountSource, Place, Platform, Referrers,
-    RepositoryName, Selector,
+    RepositoryName, Selector, Store,
 };
 use report::Fault;
 
 use super::{
-    Descriptor, GrantedOci, Repository, invalid, not_a_place,
+    AccessFlags, Descriptor, GrantedOci, Repository, invalid, not_a_place,
     repository::{Right, parse_digest, parse_selector, parse_tag},
 };
 use crate::call::Effect;
@@ -95,6 +95,8 @@ pub struct Forecast {
     pub descriptor: Descriptor,
     /// Whether anything would be written or a tag moved.
     pub changed: bool,
+    /// Whether all of it is in the target already, under its digest.
+    pub present: bool,
     /// `os/architecture[/variant]`.
     pub platforms: Vec<String>,
     /// Blobs and manifests that would be sent.
@@ -130,9 +132,21 @@ impl GrantedOci {
         target: &Repository,
         request: &CopyRequest,
     ) -> Result<Copied, Fault> {
+        self.copy_one(source, selector, target, request, true).await
+    }
+
+    /// Without `finishes` the target is left unfinished, which is then the caller's to do.
+    async fn copy_one(
+        &self,
+        source: &Repository,
+        selector: &str,
+        target: &Repository,
+        request: &CopyRequest,
+        finishes: bool,
+    ) -> Result<Copied, Fault> {
         let mut used = target.begin("copy", &request.tags.join(","));
         used.target = format!("{} to {}", source.begin("", selector).target, used.target);
-        let copied = Box::pin(self.copy_checked(source, selector, target, request)).await;
+        let copied = Box::pin(self.copy_checked(source, selector, target, request, finishes)).await;
         self.call.voice.end(used, copied, |copied| {
             (
                 format!("{} {}", word(copied.changed), copied.descriptor.digest),
@@ -168,13 +182,14 @@ impl GrantedOci {
         selector: &str,
         target: &Repository,
         request: &CopyRequest,
+        finishes: bool,
     ) -> Result<Copied, Fault> {
         source.may(Right::Pull)?;
         target.may(Right::Pull)?;
         target.may(Right::Push)?;
         let selector = parse_selector(selector)?;
-        let options = self.options(target, request)?;
-        let bar = Bar::new(self, source, &selector, target);
+        let options = CopyOptions { finishes, ..self.options(target, request).await? };
+        let bar = Bar::new(self, source, &selector, target, &request.tags);
         let copied = ::oci::copy(&*source.store, &selector, &*target.store, &options, &bar).await?;
         Ok(Copied {
             descriptor: Descriptor::from(&copied.descriptor),
@@ -200,12 +215,13 @@ impl GrantedOci {
         source.may(Right::Pull)?;
         target.may(Right::Pull)?;
         let selector: Selector = parse_selector(selector)?;
-        let options = self.options(target, request)?;
+        let options = self.options(target, request).await?;
         let found = ::oci::forecast(&*source.store, &selector, &*target.store, &options).await?;
         let moves = found.moves.iter();
         Ok(Forecast {
             descriptor: Descriptor::from(&found.descriptor),
             changed: found.changed,
+            present: found.present,
             platforms: found.platforms.iter().map(ToString::to_string).collect(),
             send: found.send,
             send_bytes: found.send_bytes,
@@ -221,7 +237,15 @@ impl GrantedOci {
     }
 
     /// What `request` says, understood; the rest is the run's and the grant's.
-    fn options(&self, target: &Repository, request: &CopyRequest) -> Result<CopyOptions, Fault> {
+    async fn options(
+        &self,
+        target: &Repository,
+        request: &CopyRequest,
+    ) -> Result<CopyOptions, Fault> {
+        let (mount_from, mount_store) = match &request.mount_from {
+            Some(reference) => self.mount_from(reference, target).await?.unzip(),
+            None => (None, None),
+        };
         Ok(CopyOptions {
             tags: request.tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?,
             platforms: parse_platforms(request.platforms.as_deref().unwrap_or_default())?,
@@ -242,32 +266,34 @@ impl GrantedOci {
             foreign_layers: request.foreign_layers,
             whereabouts: self.oci.whereabouts(),
             may_mount: self.may_mount(target),
-            mount_from: match &request.mount_from {
-                Some(reference) => self.mount_from(reference, target)?,
-                None => None,
-            },
+            mount_from,
+            mount_store,
             ..CopyOptions::default()
         })
     }
 
     /// The repository that `reference` names, if it is one of the target's registry. A hostile image
     /// could name the digests of a private one, so the step must be granted to pull from there.
-    fn mount_from(
+    async fn mount_from(
         &self,
         reference: &str,
         target: &Repository,
-    ) -> Result<Option<RepositoryName>, Fault> {
+    ) -> Result<Option<(RepositoryName, Arc<dyn Store>)>, Fault> {
         let place: Place = reference.parse().map_err(not_a_place)?;
-        let id = RepositoryId::parse(&place.name()).map_err(|error| error.into_fault("oci"))?;
+        let id = RepositoryId::of(&place).map_err(|error| error.into_fault("oci"))?;
         self.call.check(&Want::Pull(&id), Effect::Look)?;
-        Ok(match (place, &id, &target.id) {
+        match (&place, &id, &target.id) {
             (
                 Place::Registry(reference),
                 RepositoryId::Registry { host, .. },
                 RepositoryId::Registry { host: own, .. },
-            ) if host == own => Some(reference.repository().clone()),
-            _ => None,
-        })
+            ) if host == own => {
+                let access = AccessFlags { pull: true, ..AccessFlags::default() };
+                let store = self.oci.store(&place, &id, access, &target.tally).await?;
+                Ok(Some((reference.repository().clone(), store)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Whether the step may pull from another repository of the target's registry.

@@ -70,6 +70,7 @@ impl Forecast {
         Self {
             descriptor: plan.source.descriptor.clone(),
             changed: !(plan.is_there && moves.is_empty()),
+            present: plan.is_there,
             platforms: plan.source.platforms(),
             send: 0,
             send_bytes: 0,
@@ -168,12 +169,23 @@ impl Job<'_> {
         } else if whereabouts.foretell(self.there, item) {
             // Another forecast was quicker.
             Fate::Skip
-        } else if self.mount_from.is_some() || self.is_elsewhere(item) {
+        } else if self.mount_from.is_some()
+            || self.is_elsewhere(item)
+            || self.is_where_told(&blob.digest).await?
+        {
             Fate::Mount
         } else {
             Fate::Send
         };
         Ok((fate, blob.size))
+    }
+
+    /// Whether the repository has it that may be mounted from.
+    async fn is_where_told(&self, digest: &Digest) -> Result<bool, Error> {
+        match &self.options.mount_store {
+            Some(store) => Ok(store.blob_size(digest).await?.is_some()),
+            None => Ok(false),
+        }
     }
 
     /// Whether it could be mounted from a repository that other copies have seen.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Whereabouts;
-use crate::{Descriptor, Digest, MediaType, MountSource, Platform, RepositoryName, Tag};
+use crate::{Descriptor, Digest, MediaType, MountSource, Platform, RepositoryName, Store, Tag};
 
 /// As many as keep a link busy over the pauses of single requests; registries do not mind.
 const USUAL_PARALLEL: usize = 6;
@@ -36,8 +36,13 @@ pub struct CopyOptions {
     /// A repository of the target's registry that may have the blobs; tried where nothing better is
     /// known.
     pub mount_from: Option<RepositoryName>,
+    /// The same, for forecasts, which ask it; without it they take for granted that it has none.
+    pub mount_store: Option<Arc<dyn Store>>,
     /// Whether a blob may be mounted from there, besides from the source; none: from nowhere else.
     pub may_mount: Option<MayMount>,
+    /// Whether the target is finished ([`crate::Store::finish`]) by this copy. Who makes several into
+    /// one archive does that once, at the end: each time the file is written anew.
+    pub finishes: bool,
 }
 
 /// Says whether a blob may be mounted from a repository. It must not block, nor copy.
@@ -104,6 +109,8 @@ pub struct Forecast {
     pub descriptor: Descriptor,
     /// Whether anything would be written or a tag moved.
     pub changed: bool,
+    /// Whether all of it is in the target already, under its digest.
+    pub present: bool,
     /// The platforms that would come along.
     pub platforms: Vec<Platform>,
     /// Blobs and manifests that would be sent, and their bytes.
@@ -147,7 +154,9 @@ impl Default for CopyOptions {
             foreign_layers: false,
             whereabouts: Whereabouts::default(),
             mount_from: None,
+            mount_store: None,
             may_mount: None,
+            finishes: true,
         }
     }
 }

@@ -416,6 +416,10 @@ impl wit::HostForecast for StepState {
         Ok(self.seen(&this)?.changed)
     }
 
+    async fn present(&mut self, this: Resource<Forecast>) -> wasmtime::Result<bool> {
+        Ok(self.seen(&this)?.present)
+    }
+
     async fn platforms(&mut self, this: Resource<Forecast>) -> wasmtime::Result<Vec<String>> {
         Ok(self.seen(&this)?.platforms.clone())
     }

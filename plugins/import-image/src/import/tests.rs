@@ -74,6 +74,7 @@ impl Registry {
         Ok(Forecast {
             descriptor: descriptor(&digest),
             is_changed,
+            is_present: false,
             platforms: vec!["linux/amd64".to_owned()],
             send: 2,
             send_bytes: if is_changed { 2048 } else { 0 },
@@ -170,6 +171,8 @@ fn one_image_to_two_targets_is_told_in_full() {
         changed: true,
         targets: targets.clone(),
         platforms: vec!["linux/amd64".to_owned()],
+        bytes: 2048,
+        ..Image::default()
     };
     let expect = Outputs {
         digest: Some("sha256:aa".to_owned()),
@@ -211,6 +214,7 @@ fn a_second_import_changes_nothing() {
             changed: false,
             targets: vec![target("b.io/n:1", "sha256:aa", false)],
             platforms: vec!["linux/amd64".to_owned()],
+            ..Image::default()
         }],
         ..base()
     });

@@ -10,10 +10,12 @@ use crate::voice::{Unit, Voice};
 /// What is shown of a digest in a title; the ledger has all of it.
 const SHOWN_HEX: usize = 12;
 
-/// The progress of a copy: a bar that begins when something has to be moved.
+/// The progress of a copy: a bar that begins when something has to be moved, and another one when it
+/// turns out that what speaks about the image has to be moved too.
 pub(super) struct Bar {
     voice: Voice,
-    title: String,
+    source: String,
+    target: String,
     state: Mutex<State>,
 }
 
@@ -25,6 +27,8 @@ struct State {
     total: Option<u64>,
     /// Bytes of blobs that were there before the first byte moved.
     there: u64,
+    /// Whether it is about what speaks about the image.
+    is_about_referrers: bool,
 }
 
 impl Bar {
@@ -33,16 +37,32 @@ impl Bar {
         source: &Repository,
         selector: &Selector,
         target: &Repository,
+        tags: &[String],
     ) -> Self {
         let from = source.name();
-        let title = match selector {
-            Selector::Tag(tag) => format!("copy {from}:{tag} to {}", target.name()),
+        let source = match selector {
+            Selector::Tag(tag) => format!("{from}:{tag}"),
             Selector::Digest(digest) => {
                 let hex: String = digest.hex().chars().take(SHOWN_HEX).collect();
-                format!("copy {from}@{}:{hex} to {}", digest.algorithm(), target.name())
+                format!("{from}@{}:{hex}", digest.algorithm())
             }
         };
-        Self { voice: oci.call.voice.clone(), title, state: Mutex::default() }
+        let target = match tags {
+            [] => target.name(),
+            tags => format!("{}:{}", target.name(), tags.join(",")),
+        };
+        Self { voice: oci.call.voice.clone(), source, target, state: Mutex::default() }
+    }
+
+    fn start(&self, state: &State) -> u64 {
+        let Self { source, target, .. } = self;
+        let title = match state.is_about_referrers {
+            false => format!("copy {source} to {target}"),
+            true => format!("copy the referrers of {source} to {target}"),
+        };
+        let id = self.voice.progress_start(&title, state.total, Unit::Bytes);
+        self.voice.progress_advance(id, state.there);
+        id
     }
 }
 
@@ -50,16 +70,17 @@ impl CopyObserver for Bar {
     fn observe(&self, event: CopyEvent<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            // The first is about the image, the others are about what speaks about it.
             CopyEvent::Planned { bytes, .. } => {
-                state.total = Some(state.total.unwrap_or_default() + bytes);
+                let State { id, total, is_about_referrers, .. } = std::mem::take(&mut *state);
+                if let Some(id) = id {
+                    self.voice.progress_end(id);
+                }
+                state.is_about_referrers = is_about_referrers || total.is_some();
+                state.total = Some(bytes);
             }
             CopyEvent::Bytes(bytes) => {
-                let State { id, total, there } = *state;
-                let id = id.unwrap_or_else(|| {
-                    let id = self.voice.progress_start(&self.title, total, Unit::Bytes);
-                    self.voice.progress_advance(id, there);
-                    id
-                });
+                let id = state.id.unwrap_or_else(|| self.start(&state));
                 state.id = Some(id);
                 self.voice.progress_advance(id, bytes);
             }

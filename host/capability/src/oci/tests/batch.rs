@@ -79,6 +79,47 @@ async fn a_batch_answers_in_its_order_and_goes_on_if_told_to() {
 }
 
 #[tokio::test]
+async fn an_archive_is_written_once_for_all_that_go_into_it() {
+    let (run, registry) = (TestRun::new(), Registry::start(None).await);
+    let text = GrantText {
+        oci_pull: vec!["oci-archive:**".to_owned(), registry.at("**")],
+        oci_push: vec!["oci-archive:**".to_owned(), registry.at("**")],
+        ..GrantText::default()
+    };
+    let call = run.call(&text);
+    for tag in ["1", "2", "3"] {
+        put_image(&call, &registry.at("a"), tag).await;
+    }
+    let source = call.oci.open(&registry.at("a"), PULL).await.unwrap();
+    let target = call.oci.open("oci-archive:all.tar", WRITE).await.unwrap();
+    let copies = ["1", "gone", "2", "3"].map(|tag| planned(&source, tag, &target)).to_vec();
+    let copied = call.oci.copy_all(copies, true).await;
+    assert_eq!(copied.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, true]);
+    let again = call.oci.open("oci-archive:all.tar", PULL).await.unwrap();
+    assert_eq!(again.tags(None, 9).await.unwrap(), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn of_many_images_is_counted_how_many_are_done() {
+    let (run, registry) = (TestRun::new(), Registry::start(None).await);
+    let call = run.call(&everything(&registry));
+    let tags = ["1", "2", "3", "4", "5"];
+    for tag in tags {
+        put_image(&call, &registry.at("a"), tag).await;
+    }
+    let source = call.oci.open(&registry.at("a"), PULL).await.unwrap();
+    let target = call.oci.open(&registry.at("b"), WRITE).await.unwrap();
+    let copies = tags.map(|tag| planned(&source, tag, &target)).to_vec();
+    for copied in call.oci.copy_all(copies, false).await {
+        copied.unwrap();
+    }
+    let lines = run.recorder.lines();
+    let starts: Vec<&String> = lines.iter().filter(|line| line.starts_with("start ")).collect();
+    assert!(starts.first().is_some_and(|line| line.contains("copy 5 images")), "{starts:#?}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("end ")).count(), starts.len());
+}
+
+#[tokio::test]
 async fn without_keep_going_no_further_copy_begins_after_a_failure() {
     let (run, registry) = (TestRun::new(), Registry::start(None).await);
     let call = run.call(&everything(&registry));
