@@ -5,21 +5,19 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::MultiProgress;
 use report::{Mask, Style, plural};
 use run::{
     Event, EventKind, EventSink, Instance, LedgerLine, Level, Outcome, ProgressId, Status,
-    StepFinished, StopReason, Unit,
+    StepFinished, StopReason,
 };
 
+use super::progress::Work;
 use super::{bytes, took};
 use crate::settings::Settings;
 
 /// Longer names do not move the column of the messages.
 const NAME_WIDTH: usize = 20;
-
-/// How often a spinner turns.
-const SPIN: Duration = Duration::from_millis(100);
 
 /// Lines, and bars where standard error is a terminal.
 pub(crate) struct Human {
@@ -34,7 +32,7 @@ pub(crate) struct Human {
 #[derive(Default)]
 struct State {
     width: usize,
-    bars: BTreeMap<(Instance, ProgressId), ProgressBar>,
+    works: BTreeMap<(Instance, ProgressId), Work>,
     depth: BTreeMap<Instance, usize>,
 }
 
@@ -95,13 +93,6 @@ impl Human {
     }
 
     fn finished(&self, state: &mut State, finished: &StepFinished) {
-        state.bars.retain(|(step, _), bar| {
-            let stays = *step != finished.step;
-            if !stays {
-                bar.finish_and_clear();
-            }
-            stays
-        });
         state.depth.remove(&finished.step);
         let is_bad = finished.outcome.is_failure();
         if self.quiet && !is_bad {
@@ -182,44 +173,20 @@ impl Human {
         self.step_line(state, step, &self.tone(&text, Tone::Quiet));
     }
 
-    fn progress_started(
-        &self,
-        state: &mut State,
-        key: (Instance, ProgressId),
-        title: &str,
-        total: Option<u64>,
-        unit: Unit,
-    ) {
-        let Some(bars) = &self.bars else {
-            if !self.quiet {
-                self.step_line(state, &key.0, title);
-            }
-            return;
-        };
-        let name = self.tone(key.0.as_str(), Tone::Name);
-        let count = match unit {
-            Unit::Bytes => "{binary_bytes}/{binary_total_bytes}",
-            Unit::Items => "{pos}/{len}",
-        };
-        let bar = match total {
-            Some(total) => {
-                let template = format!("{name}  {{msg}} [{{bar:24}}] {count} {{eta}}");
-                ProgressBar::new(total).with_style(styled(&template))
-            }
-            None => ProgressBar::new_spinner()
-                .with_style(styled(&format!("{name}  {{spinner}} {{msg}}"))),
-        };
-        bar.set_message(self.mask.apply(title).into_owned());
-        let bar = bars.add(bar);
-        bar.enable_steady_tick(SPIN);
-        state.bars.insert(key, bar);
+    fn begun(&self, state: &mut State, key: (Instance, ProgressId), mut work: Work) {
+        if let Some(bars) = &self.bars {
+            let width = state.width;
+            work.draw(bars, &self.tone(&format!("{:width$}", key.0.as_str()), Tone::Name));
+        }
+        state.works.insert(key, work);
     }
-}
 
-fn styled(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
+    /// A line about work that has no bar.
+    fn told(&self, state: &State, step: &Instance, text: Option<String>) {
+        if let Some(text) = text.filter(|_| !self.quiet) {
+            self.step_line(state, step, &self.tone(&text, Tone::Quiet));
+        }
+    }
 }
 
 impl EventSink for Human {
@@ -261,22 +228,24 @@ impl EventSink for Human {
                 self.log(state, step, *level, message, fields);
             }
             EventKind::ProgressStarted { step, progress, title, total, unit } => {
-                self.progress_started(state, (step.clone(), *progress), title, *total, *unit);
+                let title = self.mask.apply(title).into_owned();
+                let work = Work::begin(title, *total, *unit, event.elapsed_ms);
+                self.begun(state, (step.clone(), *progress), work);
             }
             EventKind::ProgressAdvanced { step, progress, amount } => {
-                if let Some(bar) = state.bars.get(&(step.clone(), *progress)) {
-                    bar.inc(*amount);
-                }
+                let work = state.works.get_mut(&(step.clone(), *progress));
+                let text = work.and_then(|work| work.advance(*amount, event.elapsed_ms));
+                self.told(state, step, text);
             }
             EventKind::ProgressTitled { step, progress, title } => {
-                if let Some(bar) = state.bars.get(&(step.clone(), *progress)) {
-                    bar.set_message(self.mask.apply(title).into_owned());
+                if let Some(work) = state.works.get_mut(&(step.clone(), *progress)) {
+                    work.rename(self.mask.apply(title).into_owned());
                 }
             }
             EventKind::ProgressEnded { step, progress } => {
-                if let Some(bar) = state.bars.remove(&(step.clone(), *progress)) {
-                    bar.finish_and_clear();
-                }
+                let work = state.works.remove(&(step.clone(), *progress));
+                let text = work.and_then(|work| work.end(event.elapsed_ms));
+                self.told(state, step, text);
             }
             EventKind::GroupStarted { step, title } => {
                 if !self.quiet {

@@ -5,6 +5,7 @@
 
 mod human;
 mod json;
+mod progress;
 mod text;
 
 pub(crate) use human::Human;
