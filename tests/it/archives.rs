@@ -169,3 +169,130 @@ fn an_index_does_not_fit_into_a_docker_archive_and_leaves_none() {
     assert!(ran.stderr.contains("choose one with `platforms`"), "{}", ran.account());
     assert!(!host.path("app.tar").exists());
 }
+
+/// `manifest.json` of an archive.
+fn docker_list(host: &TestHost, archive: &str) -> Value {
+    let read = std::process::Command::new("tar")
+        .args(["--extract", "--to-stdout", "--file"])
+        .arg(host.path(archive))
+        .arg("manifest.json")
+        .output()
+        .unwrap();
+    assert!(read.status.success(), "{read:?}");
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
+#[test]
+fn a_docker_archive_holds_several_images_under_several_names() {
+    let (image, skopeo, host) = (image(), Skopeo::new(), host());
+    let registry = DockerRegistry::start(Access::Anonymous);
+    image.write_layout(&host.path("layout"), "v1");
+    let names = ["team/app:v1", "team/app:latest", "x.io/other:v2"];
+    let targets = names.map(|name| format!("\"docker-archive:all.tar:{name}\"")).join(", ");
+    let amd64 = format!("targets = [{targets}], platforms = [\"linux/amd64\"]");
+    let arm64 = r#"target = "docker-archive:all.tar:app", platforms = ["linux/arm64"]"#;
+    imports(&host, &[("oci-layout:layout:v1", &amd64), ("oci-layout:layout:v1", arm64)]);
+    host.run(&["run", "p.toml"]).exits(0);
+
+    // One entry for each image, with all of its names, as `docker save` has it.
+    let list = docker_list(&host, "all.tar");
+    let mut tags: Vec<Vec<&str>> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let tags = entry["RepoTags"].as_array().unwrap().iter();
+            let mut tags: Vec<&str> = tags.map(|tag| tag.as_str().unwrap()).collect();
+            tags.sort_unstable();
+            tags
+        })
+        .collect();
+    tags.sort();
+    let app = ["docker.io/team/app:latest", "docker.io/team/app:v1", "x.io/other:v2"];
+    assert_eq!(tags, [&["docker.io/library/app:v1"][..], &app]);
+    let at = |name: &str| format!("docker-archive:{}:{name}", host.path("all.tar").display());
+    for name in names.into_iter().chain(["app:v1"]) {
+        let of = usize::from(name == "app:v1");
+        let manifest: Value = serde_json::from_slice(&image.manifests[of].1).unwrap();
+        let seen = skopeo.manifest(&at(name));
+        assert_eq!(seen["config"]["digest"], manifest["config"]["digest"], "{name}");
+    }
+
+    // And the other way: by name, by all the tags of a name.
+    let to = registry.address();
+    let below = format!("target = \"{to}/in/\"");
+    host.write(
+        "p.toml",
+        format!(
+            "schema = 1\n[pipeline]\nname = \"back\"\n\n[[step]]\nid = \"named\"\n\
+             uses = \"import-image\"\n\
+             with = {{ sources = [\"docker-archive:all.tar:app:v1\", \
+             \"docker-archive:all.tar:x.io/other:v2\"], {below} }}\n\n[[step]]\nid = \"all\"\n\
+             uses = \"import-image\"\nwith = {{ source = \"docker-archive:all.tar:team/app\", \
+             all-tags = true, target = \"{to}/app\" }}\n"
+        ),
+    );
+    host.run(&["run", "p.toml"]).exits(0);
+    for (name, of) in [("in/app:v1", 1), ("in/other:v2", 0), ("app:v1", 0), ("app:latest", 0)] {
+        let digest = skopeo.digest(&format!("docker://{to}/{name}"));
+        assert_eq!(digest, image.manifests[of].0, "{name}: the digest is kept");
+    }
+    imports(&host, &[("docker-archive:all.tar", &format!("{below}, all-tags = true"))]);
+    host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&[
+        "tags are those of one repository in it, and it holds",
+        "`docker.io/team/app:v1`",
+    ]);
+}
+
+#[test]
+fn fifty_tags_go_into_an_archive_that_is_written_once() {
+    let (image, host) = (image(), host());
+    let registry = DockerRegistry::start(Access::Anonymous);
+    let tags: Vec<String> = (0..50).map(|number| format!("v{number}")).collect();
+    for tag in &tags {
+        push_with_skopeo(&image, &registry, Access::Anonymous, &format!("app:{tag}"));
+    }
+    let source = format!("{}/app", registry.address());
+    imports(&host, &[(&source, r#"target = "oci-archive:all.tar", all-tags = true"#)]);
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    assert_eq!(ran.finished("s0")["outputs"]["targets"].as_array().unwrap().len(), 50);
+    let archive = host.path("all.tar");
+    for tag in ["v0", "v49"] {
+        let reference = format!("oci-archive:{}:{tag}", archive.display());
+        assert_eq!(Skopeo::new().digest(&reference), image.digest());
+    }
+}
+
+#[test]
+fn a_layout_or_archive_that_is_read_without_a_tag_is_its_only_image() {
+    let (image, host) = (image(), host());
+    image.write_layout(&host.path("only"), "v1");
+    // As BuildKit leaves it, if it is told no name.
+    image.write_layout(&host.path("unnamed"), "v1");
+    let index = host.read("unnamed/index.json").replace("org.opencontainers.image.ref.name", "x");
+    host.write("unnamed/index.json", index);
+    let to = |name: &str| format!("target = \"oci-archive:{name}.tar:v1\"");
+    imports(
+        &host,
+        &[
+            ("oci-layout:only", &to("a")),
+            ("oci-layout:unnamed", &to("b")),
+            ("oci-archive:b.tar", r#"target = "oci-layout:many:v1""#),
+            ("oci-layout:only", r#"target = "oci-layout:many:v2", platforms = ["linux/amd64"]"#),
+        ],
+    );
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    for step in ["s0", "s1", "s2"] {
+        assert_eq!(ran.finished(step)["outputs"]["digest"], image.digest(), "{step}");
+    }
+    imports(&host, &[("oci-layout:many", &to("c"))]);
+    host.run(&["run", "p.toml", "--quiet"])
+        .exits(1)
+        .stderr_says(&["oci-layout:many", "it holds 2 images, choose `v1` or `v2`"]);
+    // What is written is meant.
+    imports(&host, &[("oci-layout:only:latest", &to("c"))]);
+    host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&["no manifest latest"]);
+    assert!(!host.path("c.tar").exists());
+}

@@ -6,8 +6,9 @@ use support::{
 };
 
 use crate::host;
+use crate::referrers::{SIGNATURE, push_with};
 
-fn image() -> Image {
+pub(crate) fn image() -> Image {
     Image::multi_arch(&["linux/amd64", "linux/arm64"], 10_000)
 }
 
@@ -20,14 +21,14 @@ pub(crate) fn pipeline(with: &str) -> String {
 
 /// Runs one import, which must succeed, and gives its outputs.
 #[track_caller]
-fn import(host: &TestHost, with: &str) -> Value {
+pub(crate) fn import(host: &TestHost, with: &str) -> Value {
     host.write("p.toml", pipeline(with));
     let ran = host.run(&["run", "p.toml", "--format", "json"]);
     ran.exits(0);
     ran.finished("import")["outputs"].clone()
 }
 
-fn docker(registry: &str, name: &str) -> String {
+pub(crate) fn docker(registry: &str, name: &str) -> String {
     format!("docker://{registry}/{name}")
 }
 
@@ -174,79 +175,6 @@ fn the_platform_of_this_machine_has_a_name() {
     assert_eq!(out["platforms"], json!([own]));
 }
 
-/// Pushes `artifact` with skopeo.
-fn push_referrer(artifact: &Image, registry: &str, name: &str) {
-    let folder = TempDir::new().unwrap();
-    artifact.write_referrer_layout(folder.path(), "it");
-    let from = format!("oci:{}:it", folder.path().display());
-    Skopeo::new().copy_all(&from, &docker(registry, name));
-}
-
-#[test]
-fn signatures_travel_between_registries_with_and_without_the_referrers_api() {
-    let image = image();
-    let signature = image.referrer("application/vnd.example.signature");
-    let by_tag = Image::multi_arch(&["linux/amd64"], 10);
-    let cosign = format!("{}.sig", image.digest().replace(':', "-"));
-    let host = host();
-    let first = Embedded::start(&host, &host.path("first"));
-    let middle = DockerRegistry::start(Access::Anonymous);
-    let last = Embedded::start(&host, &host.path("last"));
-    let folder = TempDir::new().unwrap();
-    image.write_layout(folder.path(), "it");
-    Skopeo::new().copy_all(
-        &format!("oci:{}:it", folder.path().display()),
-        &docker(first.address(), "app:v1"),
-    );
-    push_referrer(&signature, first.address(), "app:signature");
-    by_tag.write_layout(folder.path(), "sig");
-    Skopeo::new().copy_all(
-        &format!("oci:{}:sig", folder.path().display()),
-        &docker(first.address(), &format!("app:{cosign}")),
-    );
-
-    let (a, b, c) = (first.address(), middle.address(), last.address());
-    let out = import(&host, &format!("source = \"{a}/app:v1\"\ntarget = \"{b}/app:v1\""));
-    assert_eq!(out["referrers"], 2);
-    // Without the API, the list is a tag (distribution-spec, "Referrers Tag Schema").
-    let fallback = image.digest().replace(':', "-");
-    let listed = Skopeo::new().manifest(&docker(&b, &format!("app:{fallback}")));
-    assert_eq!(listed["manifests"][0]["digest"], signature.digest());
-    assert_eq!(listed["manifests"][0]["artifactType"], "application/vnd.example.signature");
-    assert_eq!(Skopeo::new().digest(&docker(&b, &format!("app:{cosign}"))), by_tag.digest());
-
-    let out = import(&host, &format!("source = \"{b}/app:v1\"\ntarget = \"{c}/app:v1\""));
-    assert_eq!(out["referrers"], 2);
-    let arrived = docker(c, &format!("app@{}", signature.digest()));
-    assert_eq!(Skopeo::new().digest(&arrived), signature.digest());
-    assert_eq!(Skopeo::new().tags(&docker(c, "app")), [cosign.as_str(), "v1"]);
-}
-
-#[test]
-fn a_signature_that_came_later_travels_where_it_is_always_looked_for() {
-    let image = image();
-    let host = host();
-    let source = Embedded::start(&host, &host.path("registry"));
-    let target = DockerRegistry::start(Access::Anonymous);
-    let (from, to) = (source.address(), target.address());
-    let folder = TempDir::new().unwrap();
-    image.write_layout(folder.path(), "it");
-    Skopeo::new().copy_all(&format!("oci:{}:it", folder.path().display()), &docker(from, "app:v1"));
-    let with = format!("source = \"{from}/app:v1\"\ntarget = \"{to}/app:v1\"");
-    import(&host, &with);
-    let signature = image.referrer("application/vnd.example.signature");
-    push_referrer(&signature, from, "app:signature");
-
-    let out = import(&host, &with);
-    assert_eq!((&out["changed"], &out["referrers"]), (&json!(false), &json!(0)));
-    let only_others = format!("{with}\nreferrers = [\"application/vnd.example.sbom\"]");
-    assert_eq!(import(&host, &only_others)["referrers"], 0);
-    let out = import(&host, &format!("{with}\nreferrers = \"always\""));
-    assert_eq!((&out["changed"], &out["referrers"]), (&json!(true), &json!(1)));
-    let arrived = docker(&to, &format!("app@{}", signature.digest()));
-    assert_eq!(Skopeo::new().digest(&arrived), signature.digest());
-}
-
 #[test]
 fn images_without_tags_have_their_digests() {
     let image = image();
@@ -263,6 +191,109 @@ fn images_without_tags_have_their_digests() {
     assert_eq!(out["targets"][0]["reference"], reference);
     assert_eq!(Skopeo::new().digest(&format!("docker://{reference}")), image.digest());
     assert_eq!(Skopeo::new().tags(&docker(&target.address(), "app")), [""; 0]);
+}
+
+#[test]
+fn tags_are_chosen_by_patterns_and_expressions() {
+    let tags = ["1.1", "1.2", "1.2-alpine", "2.0", "latest", "edge"].map(str::to_owned);
+    let source = tagged(&image(), &tags);
+    let host = host();
+    for (number, (more, expect)) in [
+        ("tags = [\"1.*\", \"edge\"]", &["1.1", "1.2", "1.2-alpine", "edge"][..]),
+        (
+            "tags = [\"*\"]\nexclude-tags = [\"*-alpine\", \"latest\"]",
+            &["1.1", "1.2", "2.0", "edge"],
+        ),
+        ("tag-regex = '\\d+\\.\\d+'", &["1.1", "1.2", "2.0"]),
+        ("semver = \"^1\"", &["1.1", "1.2"]),
+        ("semver = \"*\"\nnewest = 2", &["1.2", "2.0"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let target = format!("oci-layout:out/{number}");
+        let out = import(
+            &host,
+            &format!("source = \"{}/app\"\ntarget = \"{target}\"\n{more}", source.address()),
+        );
+        let mut chosen: Vec<&str> = out["targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|target| target["reference"].as_str().unwrap().rsplit(':').next().unwrap())
+            .collect();
+        chosen.sort_unstable();
+        assert_eq!(chosen, expect, "{more}");
+    }
+}
+
+#[test]
+fn all_that_became_of_an_image_is_told_and_can_be_used_by_later_steps() {
+    let image = image();
+    let signature = image.referrer(SIGNATURE);
+    let host = host();
+    let source = Embedded::start(&host, &host.path("registry"));
+    let target = DockerRegistry::start(Access::Anonymous);
+    push_with(&image, &[&signature], source.address());
+    let (from, to) = (source.address(), target.address());
+    let first = pipeline(&format!(
+        "source = \"{from}/app:v1\"\ntargets = [\"{to}/app:v1\", \"{to}/mirror/app\"]"
+    ));
+    let echo = TestHost::guest("echo");
+    host.write(
+        "p.toml",
+        format!(
+            "{first}\n[[step]]\nid = \"later\"\nuses = \"{echo}\"\n\
+         with = {{ value = \"{{{{ steps.import.outputs }}}}\" }}\n"
+        ),
+    );
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    let mut out = ran.finished("import")["outputs"].clone();
+    assert_eq!(ran.finished("later")["outputs"]["value"], out, "a later step has all of it");
+    let took = out["duration-ms"].take();
+    assert!(took.is_u64(), "{took}");
+    let sum =
+        |blobs: &[(String, Vec<u8>)]| blobs.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let layers = sum(&image.blobs) + sum(&signature.blobs);
+    let manifests = image.index.len() + sum(&image.manifests) + signature.index.len();
+    let reference = |name: &str| {
+        json!({
+            "reference": format!("{to}/{name}"), "digest": image.digest(), "changed": true,
+        })
+    };
+    let targets = json!([reference("app:v1"), reference("mirror/app:v1")]);
+    let platforms = json!(["linux/amd64", "linux/arm64"]);
+    assert_eq!(
+        out,
+        json!({
+            "digest": image.digest(),
+            "media-type": Image::media_type(),
+            "changed": true,
+            "targets": targets,
+            "platforms": platforms,
+            // Each blob was sent once, and mounted for the second target; manifests were sent to both.
+            "bytes": layers + 2 * manifests,
+            "mounted-bytes": layers,
+            "skipped-bytes": 0,
+            "blobs": { "sent": 7 + 2 * 4, "mounted": 7, "skipped": 0 },
+            "referrers": 2,
+            "requests": { "GET": 0, "HEAD": 0, "POST": 0, "PUT": 0 },
+            "duration-ms": null,
+            "images": [{
+                "source": format!("{from}/app:v1"),
+                "digest": image.digest(),
+                "media-type": Image::media_type(),
+                "changed": true,
+                "targets": targets,
+                "platforms": platforms,
+                "bytes": layers + 2 * manifests,
+                "mounted-bytes": layers,
+                "skipped-bytes": 0,
+                "referrers": 2,
+            }],
+        })
+    );
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `windlass plan --live` and steps with `dry-run`: what would change, by looking alone.
 
 use serde_json::Value;
-use support::{Access, DockerRegistry, Image, Output, Skopeo, TestHost, push_with_skopeo};
+use support::{
+    Access, DockerRegistry, Embedded, Image, Output, Skopeo, TempDir, TestHost, push_with_skopeo,
+    str,
+};
 
 use crate::host;
 use crate::import::pipeline;
@@ -64,6 +67,104 @@ fn a_live_plan_tells_each_image_apart_and_changes_nothing() {
 
     host.run(&["run", "p.toml"]).exits(0);
     host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(0);
+}
+
+/// An image like no other of the same test.
+fn numbered(number: usize) -> Image {
+    Image::multi_arch(&["linux/amd64"], 100_000 + number)
+}
+
+#[test]
+fn there_is_a_line_for_each_case() {
+    let source = DockerRegistry::start(Access::Anonymous);
+    let target = DockerRegistry::start(Access::Anonymous);
+    let closed = DockerRegistry::start(Access::Basic);
+    let (from, to) = (source.address(), target.address());
+    for (number, tag) in ["same", "new", "moved", "known"].into_iter().enumerate() {
+        let name = format!("app:{tag}");
+        push_with_skopeo(&numbered(number), &source, Access::Anonymous, &name);
+    }
+    for (number, tag) in [(0, "same"), (7, "moved"), (3, "another")] {
+        let name = format!("app:{tag}");
+        push_with_skopeo(&numbered(number), &target, Access::Anonymous, &name);
+    }
+    push_with_skopeo(&numbered(8), &target, Access::Anonymous, "elsewhere:v1");
+    push_with_skopeo(&numbered(8), &source, Access::Anonymous, "library:v1");
+    let before = target.requests().len();
+    let host = host();
+    let plan = |with: &str| {
+        host.write("p.toml", pipeline(with));
+        host.run(&["plan", "p.toml", "--live"])
+    };
+    // The same digest, something to send, a tag that moves, an image that is there under another tag.
+    let tags = "tags = [\"same\", \"new\", \"moved\", \"known\"]";
+    let app = format!("source = \"{from}/app\"\ntarget = \"{to}/app\"\n{tags}");
+    plan(&format!("{app}\nforce = true")).exits(0).stderr_is("").stdout_is(str![[""]]);
+    // Without `force` the tag stays where it is.
+    plan(&app).exits(1).stderr_is("").stdout_is(str![[""]]);
+    // What the registry has, it need not be sent: from its own repository, and from one that is named.
+    plan(&format!("source = \"{to}/app:same\"\ntarget = \"{to}/mirror/app\""))
+        .exits(0)
+        .stderr_is("")
+        .stdout_is(str![[""]]);
+    let named = format!("mount-from = \"{to}/elsewhere\"");
+    plan(&format!("source = \"{from}/library:v1\"\ntarget = \"{to}/mirror/library\"\n{named}"))
+        .exits(0)
+        .stderr_is("")
+        .stdout_is(str![[""]]);
+    plan(&format!("source = \"{}/app:v1\"\ntarget = \"{to}/app:v1\"", closed.address()))
+        .exits(4)
+        .stderr_is("")
+        .stdout_is(str![[""]]);
+    assert_untouched(&target, before);
+}
+
+#[test]
+fn what_speaks_about_an_image_is_foretold_too() {
+    let image = image();
+    let host = host();
+    let source = Embedded::start(&host, &host.path("registry"));
+    let target = DockerRegistry::start(Access::Anonymous);
+    let folder = TempDir::new().unwrap();
+    let (from, to) = (source.address(), target.address());
+    image.write_layout(folder.path(), "it");
+    let layout = format!("oci:{}", folder.path().display());
+    Skopeo::new().copy_all(&format!("{layout}:it"), &format!("docker://{from}/app:v1"));
+    let with = format!("source = \"{from}/app:v1\"\ntarget = \"{to}/app:v1\"");
+    host.write("p.toml", pipeline(&with));
+    host.run(&["run", "p.toml", "--quiet"]).exits(0);
+    let signature = image.referrer("application/vnd.example.signature");
+    signature.write_referrer_layout(folder.path(), "signature");
+    Skopeo::new()
+        .copy_all(&format!("{layout}:signature"), &format!("docker://{from}/app:signature"));
+    host.write("p.toml", pipeline(&format!("{with}\nreferrers = \"always\"")));
+    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(10).stdout_is(str![[""]]);
+    host.run(&["run", "p.toml", "--quiet"]).exits(0);
+    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(0).stdout_is(str![[""]]);
+}
+
+#[test]
+fn a_live_plan_gives_its_numbers_as_data() {
+    let image = image();
+    let source = DockerRegistry::start(Access::Anonymous);
+    let target = DockerRegistry::start(Access::Anonymous);
+    push_with_skopeo(&image, &source, Access::Anonymous, "app:v1");
+    let (from, to) = (source.address(), target.address());
+    let with = format!("source = \"{from}/app:v1\"\ntarget = \"{to}/app:v1\"");
+    let host = host().file("p.toml", pipeline(&with));
+    let foretold = host.run(&["plan", "p.toml", "--live", "--format", "json"]);
+    let foretold: Value = serde_json::from_str(&foretold.exits(0).stdout).unwrap();
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    let mut did = ran.exits(0).finished("import")["outputs"].clone();
+    let mut would = foretold["steps"][0]["outputs"].clone();
+    // What is asked for and how long that takes is another matter.
+    for outputs in [&mut did, &mut would] {
+        for key in ["requests", "duration-ms"] {
+            assert!(!outputs[key].take().is_null(), "{key}");
+        }
+    }
+    assert_eq!(would, did);
+    assert_eq!(foretold["changes"], true);
 }
 
 #[test]

@@ -65,12 +65,22 @@ impl Image {
     /// An artifact that refers to `self`, as a signature does: a manifest with a `subject`
     /// (image-spec, "Image Manifest"). It stands where other images have their index.
     pub fn referrer(&self, artifact_type: &str) -> Self {
+        self.referrer_as(INDEX, artifact_type)
+    }
+
+    /// The same, where `self` is itself what [`Self::referrer`] made: a signature of an SBOM.
+    pub fn referrer_of_referrer(&self, artifact_type: &str) -> Self {
+        self.referrer_as(MANIFEST, artifact_type)
+    }
+
+    fn referrer_as(&self, media_type: &str, artifact_type: &str) -> Self {
         let mut artifact = Self { index: Vec::new(), manifests: Vec::new(), blobs: Vec::new() };
         let config = artifact.blob("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
         let layer = artifact.layer(&tar("signature", artifact_type.as_bytes()));
         artifact.index = to_bytes(&json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": artifact_type,
-            "config": config, "layers": [layer], "subject": descriptor(INDEX, &self.index),
+            "config": config, "layers": [layer], "subject": descriptor(media_type, &self.index),
+            "annotations": { "org.opencontainers.image.created": "1970-01-01T00:00:00Z" },
         }));
         artifact
     }
@@ -98,12 +108,34 @@ impl Image {
         MANIFEST
     }
 
+    /// One manifest and what it refers to, whatever that is. It stands where images have their
+    /// index.
+    pub fn of_parts(manifest: &Value, blobs: &[&[u8]]) -> Self {
+        let blobs = blobs.iter().map(|bytes| (digest_of(bytes), bytes.to_vec())).collect();
+        // As nobody else would write it, so that it is seen if somebody writes it again.
+        let index = format!("\n {manifest:#} \n").into_bytes();
+        Self { index, manifests: Vec::new(), blobs }
+    }
+
+    /// What points at `bytes`: media type, digest, size.
+    pub fn descriptor_of(media_type: &str, bytes: &[u8]) -> Value {
+        descriptor(media_type, bytes)
+    }
+
     /// Writes the image as an OCI layout, under `tag`.
     ///
     /// # Panics
     /// `folder` cannot be written.
     pub fn write_layout(&self, folder: &Path, tag: &str) {
         self.write_layout_of(INDEX, folder, tag);
+    }
+
+    /// As [`Self::write_layout`], where the index is of another media type.
+    ///
+    /// # Panics
+    /// `folder` cannot be written.
+    pub fn write_layout_as(&self, media_type: &str, folder: &Path, tag: &str) {
+        self.write_layout_of(media_type, folder, tag);
     }
 
     fn write_layout_of(&self, media_type: &str, folder: &Path, tag: &str) {

@@ -65,6 +65,13 @@ impl Skopeo {
         succeed(command);
     }
 
+    /// Copies an image with all its platforms into another format: `v2s2`, `oci`.
+    pub fn convert(&self, from: &str, to: &str, format: &str) {
+        let mut command = self.command("copy", &["src-", "dest-"]);
+        command.args(["--quiet", "--all", "--format", format, from, to]);
+        succeed(command);
+    }
+
     /// Fetches every manifest, config and layer of the image into `folder`; skopeo checks digests.
     pub fn pull_whole(&self, from: &str, folder: &Path) {
         self.copy_all(from, &format!("dir:{}", folder.display()));

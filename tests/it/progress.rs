@@ -1,0 +1,54 @@
+//! How far a run is: a bar for each image in flight on a terminal, plain lines everywhere else.
+
+use support::{
+    Access, DockerRegistry, FaultProxy, Image, Link, Skopeo, TempDir, TestHost, push_with_skopeo,
+    str,
+};
+
+use crate::host;
+use crate::import::pipeline;
+
+/// A registry with so many tags of `app`, each an image of its own, behind a line that can be thin.
+struct Scene {
+    line: FaultProxy,
+    host: TestHost,
+    _source: DockerRegistry,
+}
+
+impl Scene {
+    fn new(tags: &[&str], size: usize) -> Self {
+        let source = DockerRegistry::start(Access::Anonymous);
+        for (number, tag) in tags.iter().enumerate() {
+            let image = Image::multi_arch(&["linux/amd64"], size + number);
+            push_with_skopeo(&image, &source, Access::Anonymous, &format!("app:{tag}"));
+        }
+        let line = FaultProxy::before(&source.address());
+        let host = host();
+        let tags: Vec<String> = tags.iter().map(|tag| format!("{tag:?}")).collect();
+        let with = format!(
+            "source = \"{}/app\"\ntarget = \"oci-layout:out\"\ntags = [{}]",
+            line.address(),
+            tags.join(", ")
+        );
+        host.write("p.toml", pipeline(&with));
+        Self { line, host, _source: source }
+    }
+
+    /// What a terminal of 120 columns is sent.
+    fn on_a_terminal(&self) -> String {
+        let script = "script --quiet --return --command \"stty cols 120; $0 run p.toml\" /dev/null";
+        let ran = self.host.run_beside(&["sh", "-c", script]);
+        ran.exits(0);
+        ran.stdout
+    }
+}
+
+#[test]
+fn where_there_is_no_terminal_a_line_says_what_was_copied() {
+    let scene = Scene::new(&["v1"], 1 << 20);
+    scene.host.run(&["run", "p.toml"]).exits(0).stdout_is("").stderr_is(str![[""]]);
+    // Nothing is moved, so there is nothing to say of it.
+    scene.host.run(&["run", "p.toml"]).exits(0).stdout_is("").stderr_is(str![[""]]);
+    std::fs::remove_dir_all(scene.host.path("out")).unwrap();
+    scene.host.run(&["run", "p.toml", "--quiet"]).exits(0).stdout_is("").stderr_is("");
+}
