@@ -1,8 +1,8 @@
 //! OCI image layouts: images in a directory (image-spec 1.1, "Image Layout").
 //!
-//! `disk` knows files, locks and atomic writes and is synchronous; `upload` and `read` stream; a
-//! [`Layout`] is the [`Store`] over one directory, a [`LayoutRegistry`] many of them below one, which
-//! `garbage` keeps clean.
+//! `disk` knows files, locks and atomic writes and is synchronous; `upload` and `read` stream;
+//! `referrers` finds what speaks about a manifest; a [`Layout`] is the [`Store`] over one directory,
+//! a [`LayoutRegistry`] many of them below one, which `garbage` keeps clean.
 //!
 //! Other tools read what is written here, and may write too. Two processes may use a directory at
 //! the same time: blobs come into being by a rename, `index.json` changes under a lock. Whatever is
@@ -12,16 +12,16 @@ mod disk;
 mod garbage;
 pub(crate) mod index_file;
 pub(crate) mod read;
+mod referrers;
 mod registry;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 pub use garbage::{Garbage, GarbageOptions};
@@ -36,10 +36,8 @@ use crate::{
 };
 use disk::Disk;
 pub(crate) use disk::MARKER_CONTENT;
+use referrers::Remembered;
 use upload::LayoutUpload;
-
-/// What is remembered of manifests, so that referrers need not be read again and again.
-const MOST_REMEMBERED: usize = 10_000;
 
 /// As many names as an error lists.
 const MOST_SHOWN: usize = 10;
@@ -50,16 +48,9 @@ pub struct Layout {
     disk: Arc<Disk>,
     /// The registry that the directory is a repository of.
     registry: Option<(Arc<registry::Root>, RepositoryName)>,
-    referrers: Arc<Mutex<BTreeMap<Digest, Option<Referrer>>>>,
+    referrers: Arc<Remembered>,
     /// Whether `latest` means the only image, where nothing is called so.
     takes_only_image: bool,
-}
-
-/// A manifest that speaks about another.
-#[derive(Clone)]
-struct Referrer {
-    subject: Digest,
-    entry: Descriptor,
 }
 
 impl Layout {
@@ -117,49 +108,6 @@ impl Layout {
         let other = root.disk(from);
         self.on_disk(move |disk| disk.link_blob(&other, &blob)).await
     }
-
-    async fn read_referrers(&self, subject: Digest) -> Result<Vec<Descriptor>, Error> {
-        let remembered = Arc::clone(&self.referrers);
-        self.on_disk(move |disk| {
-            let mut found: Vec<Descriptor> = Vec::new();
-            for entry in disk.read_index()?.descriptors() {
-                let is_new = found.iter().all(|known| known.digest != entry.digest);
-                let referrer = referrer(disk, &entry, &remembered)?;
-                if let Some(referrer) = referrer.filter(|r| is_new && r.subject == subject) {
-                    found.push(referrer.entry);
-                }
-            }
-            Ok(found)
-        })
-        .await
-    }
-}
-
-/// What `entry` says about another manifest; read once, since content never changes.
-fn referrer(
-    disk: &Disk,
-    entry: &Descriptor,
-    remembered: &Mutex<BTreeMap<Digest, Option<Referrer>>>,
-) -> Result<Option<Referrer>, Error> {
-    let known = || remembered.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(referrer) = known().get(&entry.digest) {
-        return Ok(referrer.clone());
-    }
-    let referrer = match disk.read_manifest(&entry.digest, Some(&entry.media_type)) {
-        Ok(manifest) => manifest.and_then(|manifest| {
-            let subject = manifest.subject()?.digest;
-            Some(Referrer { subject, entry: manifest.as_referrer() })
-        }),
-        // One that cannot be read refers to nothing; whoever asks for it is told.
-        Err(Error::Invalid { .. } | Error::Mismatch { .. } | Error::Schema1 { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let mut remembered = known();
-    if remembered.len() >= MOST_REMEMBERED {
-        remembered.clear();
-    }
-    remembered.insert(entry.digest, referrer.clone());
-    Ok(referrer)
 }
 
 /// What `selector` means where no tag was written.
@@ -318,7 +266,9 @@ impl Store for Layout {
         artifact_type: Option<&'a MediaType>,
     ) -> BoxFuture<'a, Result<Vec<Descriptor>, Error>> {
         Box::pin(async move {
-            let mut listed = self.read_referrers(*digest).await?;
+            let (subject, remembered) = (*digest, Arc::clone(&self.referrers));
+            let listed = self.on_disk(move |disk| referrers::read(disk, &subject, &remembered));
+            let mut listed = listed.await?;
             listed.retain(|entry| {
                 artifact_type.is_none() || entry.artifact_type.as_ref() == artifact_type
             });

@@ -198,13 +198,13 @@ impl Manifest {
     /// (distribution-spec, "Listing Referrers").
     pub fn artifact_type(&self) -> Option<MediaType> {
         match &self.content {
-            Content::Image(image) => image.artifact_type.clone().or_else(|| {
+            Content::Image(image) => said(&image.artifact_type).or_else(|| {
                 let config = image.config.as_ref().map(|config| &config.media_type)?;
                 let is_image = *config == MediaType::OCI_CONFIG
                     || config.as_str().starts_with("application/vnd.docker.container.image.");
                 (!is_image && *config != MediaType::OCI_EMPTY).then(|| config.clone())
             }),
-            Content::Index(index) => index.artifact_type.clone(),
+            Content::Index(index) => said(&index.artifact_type),
             Content::Opaque => None,
         }
     }
@@ -234,6 +234,11 @@ impl Manifest {
         descriptor.annotations = self.annotations();
         descriptor
     }
+}
+
+/// An empty artifact type says as much as none (distribution-spec, "Listing Referrers").
+fn said(artifact_type: &Option<MediaType>) -> Option<MediaType> {
+    artifact_type.clone().filter(|said| !said.as_str().is_empty())
 }
 
 /// Keeps a size honest where only its text is known.

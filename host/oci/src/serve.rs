@@ -11,9 +11,11 @@ mod accept;
 mod access;
 mod answer;
 mod blobs;
+mod condition;
 mod lists;
 mod manifests;
 mod range;
+mod rest;
 mod route;
 mod sessions;
 mod setup;
@@ -32,6 +34,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
 use tokio::net::TcpListener;
+use tokio::sync::RwLock;
 use tokio::time::Instant;
 
 use crate::Registry;
@@ -108,11 +111,13 @@ struct Server {
     registry: Arc<dyn Registry>,
     users: Option<Arc<Users>>,
     sessions: Sessions,
+    /// Held while manifests and tags change: by those with a condition, alone.
+    changes: RwLock<()>,
 }
 
 impl Server {
     fn new(registry: Arc<dyn Registry>, users: Option<Arc<Users>>) -> Self {
-        Self { registry, users, sessions: Sessions::default() }
+        Self { registry, users, sessions: Sessions::default(), changes: RwLock::default() }
     }
 
     /// Never ends.
@@ -128,7 +133,12 @@ impl Server {
 
     async fn answer(&self, request: Request) -> Response {
         let is_head = request.method() == Method::HEAD;
-        answer::finish(self.admit(request).await, is_head)
+        let (request, rest) = rest::of(request);
+        let answer = self.admit(request).await;
+        if answer.is_err() {
+            rest.read().await;
+        }
+        answer::finish(answer, is_head)
     }
 
     /// Nothing is told to strangers, not even which paths there are.
@@ -144,14 +154,20 @@ impl Server {
         let method = request.method().clone();
         match (route, method.as_str()) {
             (Route::Base, "GET" | "HEAD") => Ok(answer::json(&serde_json::json!({}))),
-            (Route::Catalog, "GET") => self.catalog(&query).await,
-            (Route::Tags(name), "GET") => self.tags(&name, &query).await,
-            (Route::Referrers(name, digest), "GET") => self.referrers(&name, &digest, &query).await,
-            (Route::Manifest(name, at), "GET" | "HEAD") => self.get_manifest(&name, &at).await,
+            (Route::Catalog, "GET" | "HEAD") => self.catalog(&query).await,
+            (Route::Tags(name), "GET" | "HEAD") => self.tags(&name, &query).await,
+            (Route::Referrers(name, digest), "GET" | "HEAD") => {
+                self.referrers(&name, &digest, &query).await
+            }
+            (Route::Manifest(name, at), "GET" | "HEAD") => {
+                self.get_manifest(&name, &at, request.headers()).await
+            }
             (Route::Manifest(name, at), "PUT") => {
                 self.put_manifest(&name, &at, &query, request).await
             }
-            (Route::Manifest(name, at), "DELETE") => self.delete_manifest(&name, &at).await,
+            (Route::Manifest(name, at), "DELETE") => {
+                self.delete_manifest(&name, &at, request.headers()).await
+            }
             (Route::Blob(name, digest), "GET" | "HEAD") => {
                 self.get_blob(&name, &digest, request.headers()).await
             }
@@ -163,7 +179,7 @@ impl Server {
             }
             (Route::Upload(name, id), "GET" | "HEAD") => self.upload_status(&name, &id).await,
             (Route::Upload(name, id), "DELETE") => self.cancel_upload(&name, &id),
-            _ => Err(Refusal::method()),
+            (route, _) => Err(Refusal::method(route.methods())),
         }
     }
 }

@@ -15,7 +15,7 @@ pub const USERNAME: &str = "anchor";
 /// That user's password.
 pub const PASSWORD: &str = "hunter-and-gatherer";
 /// Both as `htpasswd -nbB -C 5` writes them.
-const HTPASSWD: &str = "anchor:$2y$05$OkhXfhEc/Do4iw/NMPQNJ./lvjFpJOXO68t8YOSf6SLQH8Fvg6oc.\n";
+pub const HTPASSWD: &str = "anchor:$2y$05$OkhXfhEc/Do4iw/NMPQNJ./lvjFpJOXO68t8YOSf6SLQH8Fvg6oc.\n";
 
 /// How a registry is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,15 @@ impl Embedded {
         Self::wait(host.spawn(&arguments(&root), b""))
     }
 
+    /// As [`Self::start`], with more arguments, such as `--htpasswd FILE`.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_with(host: &TestHost, root: &Path, more: &[&str]) -> Self {
+        let root = root.display().to_string();
+        Self::wait(host.spawn(&[&arguments(&root), more].concat(), b""))
+    }
+
     /// As [`Self::start`], below a shell that first runs `setup`, such as `ulimit -f 64`.
     ///
     /// # Panics
@@ -33,7 +42,8 @@ impl Embedded {
 
     fn wait(mut running: Running) -> Self {
         let address = running.wait_for("listening embedded registry", |stdout, _| {
-            let (_, behind) = stdout.split_once("listening on http://")?;
+            let (_, behind) = stdout.split_once("listening on http")?;
+            let (_, behind) = behind.split_once("://")?;
             behind.split_once('\n').map(|(address, _)| address.trim().to_owned())
         });
         Self { running, address }

@@ -37,7 +37,7 @@ mod trouble;
 
 pub use certificate::Authority;
 pub use contract::still_fits;
-pub use docker_registry::{Access, DockerRegistry, PASSWORD, USERNAME};
+pub use docker_registry::{Access, DockerRegistry, HTPASSWD, PASSWORD, USERNAME};
 pub use embedded::Embedded;
 pub use hostile::{HostileRegistry, Mischief};
 pub use http::{Answer, HttpServer, Request};

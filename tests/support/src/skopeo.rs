@@ -31,6 +31,17 @@ impl Skopeo {
         Self { credentials, ca_folder }
     }
 
+    /// For a registry over TLS whose authority's certificate lies in `folder`.
+    pub fn trusting(folder: &Path) -> Self {
+        Self { ca_folder: Some(folder.to_owned()), ..Self::default() }
+    }
+
+    /// As [`USERNAME`] with [`PASSWORD`].
+    #[must_use]
+    pub fn logged_in(self) -> Self {
+        Self { credentials: true, ..self }
+    }
+
     /// The bytes of the manifest or index at `reference`, such as `docker://127.0.0.1:5000/a:1`.
     ///
     /// # Panics

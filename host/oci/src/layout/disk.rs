@@ -1,18 +1,18 @@
 //! The files of a layout: where they are, and how they change.
 //!
-//! Synchronous; runs where it may block. What is written comes into being by a rename from
-//! `.windlass/`, beside the specified files and on the same file system; what a killed process left
-//! there is swept up by a later one.
+//! Synchronous; runs where it may block. What is written comes from `work`, where it is until it is
+//! complete.
+
+mod work;
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
 
 use super::index_file::IndexFile;
 use crate::{
@@ -23,15 +23,6 @@ use crate::{
 /// What says that a directory is a layout (image-spec, "oci-layout file").
 const MARKER: &str = "oci-layout";
 pub(crate) const MARKER_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-
-/// Our own corner: the lock and files that are being written.
-const WORK: &str = ".windlass";
-
-/// How files that are being written begin.
-const PARTIAL: &str = "push-";
-
-/// Where files cannot be locked, one that nobody has touched for so long is a killed process's.
-const STALE: Duration = Duration::from_secs(3600);
 
 /// A larger `index.json` is none: at 300 bytes an entry it would list more than 200,000 images.
 const LARGEST_INDEX: u64 = 64 * 1024 * 1024;
@@ -231,123 +222,6 @@ impl Disk {
         }
     }
 
-    /// A file that has no name yet. It is locked while it lives, so that nobody sweeps it up.
-    pub(super) fn partial(&self) -> Result<NamedTempFile, Error> {
-        self.prepare()?;
-        self.partial_file()
-    }
-
-    fn partial_file(&self) -> Result<NamedTempFile, Error> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(PARTIAL);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        loop {
-            let file = builder.tempfile_in(self.path.join(WORK)).map_err(self.io("writing"))?;
-            match file.as_file().try_lock() {
-                Ok(()) if file.path().exists() => return Ok(file),
-                // Before it was locked, somebody swept it up.
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
-                // A file system without locks: then its age protects the file.
-                Err(TryLockError::Error(error)) => {
-                    tracing::debug!(%error, "a file that is being written could not be locked");
-                    return Ok(file);
-                }
-            }
-        }
-    }
-
-    /// Gives a finished file the name of its blob.
-    pub(super) fn keep_blob(&self, partial: NamedTempFile, digest: &Digest) -> Result<(), Error> {
-        partial.as_file().sync_data().map_err(self.io("writing"))?;
-        self.rename(partial, &self.blob_path(digest))
-    }
-
-    fn rename(&self, partial: NamedTempFile, to: &Path) -> Result<(), Error> {
-        if let Some(parent) = to.parent() {
-            fs_err::create_dir_all(parent).map_err(self.io("writing"))?;
-        }
-        partial.persist(to).map(|_| ()).map_err(|failed| self.io("writing")(failed.error))
-    }
-
-    fn write(&self, to: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let mut partial = self.partial_file()?;
-        partial.write_all(bytes).map_err(self.io("writing"))?;
-        partial.as_file().sync_data().map_err(self.io("writing"))?;
-        self.rename(partial, to)
-    }
-
-    /// Makes the directory a layout, once, and sweeps up.
-    pub(super) fn prepare(&self) -> Result<(), Error> {
-        if self.prepared.get().is_some() {
-            return Ok(());
-        }
-        let work = self.path.join(WORK);
-        for directory in [&work, &self.path.join("blobs/sha256")] {
-            fs_err::create_dir_all(directory).map_err(self.io("making the directory"))?;
-        }
-        self.check_version()?;
-        self.sweep();
-        if !self.exists() {
-            let _guard = self.lock()?;
-            let index = self.path.join("index.json");
-            if !index.exists() {
-                self.write(&index, &IndexFile::empty().to_bytes())?;
-            }
-            // Last: what has the marker is a layout.
-            self.write(&self.path.join(MARKER), MARKER_CONTENT)?;
-        }
-        // Whoever came here at the same time did the same.
-        self.prepared.get_or_init(|| ());
-        Ok(())
-    }
-
-    /// A layout of a later major version may mean something else by the same files.
-    fn check_version(&self) -> Result<(), Error> {
-        let path = self.path.join(MARKER);
-        let Some(bytes) = self.read_file(&path, LARGEST_MANIFEST)? else { return Ok(()) };
-        let version = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
-        let version = version.as_ref().and_then(|v| v.get("imageLayoutVersion")?.as_str());
-        match version {
-            Some(version) if version.starts_with("1.") => Ok(()),
-            found => {
-                let found = found.unwrap_or("no version");
-                let why = format!("it says {found}, expected layout version 1.x");
-                Err(Error::invalid(format!("`{}`", path.display()), why))
-            }
-        }
-    }
-
-    /// Removes what killed processes left: a living one holds a lock on what it writes. What cannot
-    /// be removed does no harm.
-    pub(super) fn sweep(&self) {
-        let Ok(files) = fs_err::read_dir(self.path.join(WORK)) else { return };
-        for file in files.flatten() {
-            let is_partial = file.file_name().to_str().is_some_and(|n| n.starts_with(PARTIAL));
-            if !is_partial {
-                continue;
-            }
-            let Ok(opened) = fs_err::File::open(file.path()) else { continue };
-            let is_free = match opened.file().try_lock() {
-                Ok(()) => true,
-                Err(TryLockError::WouldBlock) => false,
-                Err(TryLockError::Error(_)) => is_stale(&file),
-            };
-            if is_free && let Err(error) = fs_err::remove_file(file.path()) {
-                tracing::debug!(%error, "a file that a killed process left stays");
-            }
-        }
-    }
-
-    /// Held while `index.json` changes; released when it is dropped.
-    pub(super) fn lock(&self) -> Result<File, Error> {
-        let path = self.path.join(WORK).join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let file = file.map_err(self.io("locking"))?;
-        file.lock().map_err(self.io("locking"))?;
-        Ok(file)
-    }
-
     fn change_index<T>(
         &self,
         change: impl FnOnce(&mut IndexFile) -> Result<T, Error>,
@@ -439,9 +313,7 @@ impl Disk {
     }
 
     pub(super) fn link_blob(&self, from: &Self, digest: &Digest) -> Result<bool, Error> {
-        if from.blob_size(digest)?.is_none() {
-            return Ok(false);
-        }
+        let Some(size) = from.blob_size(digest)? else { return Ok(false) };
         self.prepare()?;
         let to = self.blob_path(digest);
         if let Some(parent) = to.parent() {
@@ -449,7 +321,10 @@ impl Disk {
         }
         match fs_err::hard_link(from.blob_path(digest), &to) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+            // One that a power failure cut is written anew.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(self.blob_size(digest)? == Some(size))
+            }
             // File systems without hard links exist; then the bytes are sent.
             Err(error) => {
                 tracing::debug!(%error, "a blob could not be linked");
@@ -493,11 +368,6 @@ impl Disk {
             Err(error) => Err(self.io("deleting a blob")(error)),
         }
     }
-}
-
-fn is_stale(file: &fs_err::DirEntry) -> bool {
-    let age = file.metadata().ok().and_then(|facts| facts.modified().ok()?.elapsed().ok());
-    age.is_some_and(|age| age >= STALE)
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -1,6 +1,10 @@
 //! Files as streams.
+//!
+//! What the kernel has in memory is read where the reader stands; only for the rest is a thread
+//! taken that may wait for a disk.
 
 use std::fs::File;
+use std::io::IoSliceMut;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
@@ -22,6 +26,10 @@ pub(crate) fn stream(file: Arc<File>, range: Range<u64>, place: String) -> BlobS
         async move {
             let Some(file) = file.filter(|_| at < end) else { return Ok(None) };
             let want = (end - at).min(CHUNK);
+            if let Some(bytes) = read_at_hand(&file, at, want) {
+                let next = at + bytes.len() as u64;
+                return Ok(Some((bytes, (Some(file), next, end))));
+            }
             let (file, bytes) = blocking(move || {
                 read(&file, at, want).map(|bytes| (file, bytes)).map_err(|source| Error::Io {
                     what: "reading a blob",
@@ -35,6 +43,23 @@ pub(crate) fn stream(file: Arc<File>, range: Range<u64>, place: String) -> BlobS
             Ok((length > 0).then_some((bytes, (file, at + length, end))))
         }
     }))
+}
+
+/// What is in memory already, up to `want` bytes of it. `None` where there is nothing, at the end, or
+/// where the system cannot tell: then reading may take time, and has its own errors.
+#[cfg(target_os = "linux")]
+fn read_at_hand(file: &File, at: u64, want: u64) -> Option<Bytes> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let mut bytes = vec![0; usize::try_from(want).ok()?];
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let length = preadv2(file, &mut parts, at, ReadWriteFlags::NOWAIT).ok()?;
+    bytes.truncate(length);
+    (length > 0).then(|| Bytes::from(bytes))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_at_hand(_file: &File, _at: u64, _want: u64) -> Option<Bytes> {
+    None
 }
 
 pub(crate) fn read(file: &File, at: u64, want: u64) -> std::io::Result<Bytes> {

@@ -204,3 +204,52 @@ fn a_root_that_cannot_be_one_is_told() {
     LayoutRegistry::open(&new).unwrap();
     assert_eq!(fs_err::read_dir(&new).unwrap().count(), 0, "it is there, and nothing is in it");
 }
+
+#[tokio::test]
+async fn a_list_of_referrers_that_a_client_wrote_by_hand_is_read_too() {
+    let (directory, layout) = layout();
+    let subject = push_image(&layout, "linux/amd64", &[content(1, 10)], &[]).await;
+    let sbom = image(&layout, "linux/amd64", &[content(2, 10)], Some(&subject.descriptor())).await;
+    let other = image(&layout, "linux/amd64", &[content(3, 10)], Some(&sbom.descriptor())).await;
+    let list = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::OCI_INDEX,
+        "manifests": [sbom.descriptor(), other.descriptor(), subject.descriptor()],
+    });
+    let list = Manifest::new(MediaType::OCI_INDEX, Bytes::from(list.to_string())).unwrap();
+    let name = tag(&format!("sha256-{}", subject.digest().hex()));
+    layout.put_manifest(&list, &[name]).await.unwrap();
+    let listed = async || layout.referrers(&subject.digest(), None).await.unwrap();
+    assert_eq!(listed().await, [], "it is not here yet");
+    // As others write it: the bytes, and nothing in the index of the layout.
+    let file = directory.path().join("out/blobs/sha256").join(sbom.digest().hex());
+    fs_err::write(&file, sbom.bytes()).unwrap();
+    assert_eq!(listed().await, [sbom.as_referrer()]);
+    layout.put_manifest(&sbom, &[]).await.unwrap();
+    assert_eq!(listed().await, [sbom.as_referrer()], "once, though it is listed twice");
+    fs_err::remove_file(&file).unwrap();
+    assert!(layout.delete(&Selector::Digest(sbom.digest())).await.unwrap());
+    assert_eq!(listed().await, []);
+}
+
+#[tokio::test]
+async fn a_large_blob_is_whole_though_it_is_written_and_read_in_parts() {
+    let (directory, layout) = layout();
+    // More than is flushed at once, and no multiple of anything.
+    let bytes = content(1, 9_500_001);
+    let blob = Descriptor::of(MediaType::OCTET_STREAM, &bytes);
+    let chunks: Vec<_> = bytes.chunks(70_001).map(Bytes::copy_from_slice).collect();
+    let mut upload = layout.start_upload(Some(Algorithm::Sha256)).await.unwrap();
+    for chunk in chunks {
+        crate::Upload::append(&mut upload, chunk).await.unwrap();
+    }
+    crate::Upload::commit(Box::new(upload), blob.digest).await.unwrap();
+    let file = directory.path().join("out/blobs/sha256").join(blob.digest.hex());
+    assert_eq!(fs_err::read(file).unwrap(), bytes);
+    for range in [0..u64::MAX, 262_144..262_145, 9_000_000..9_500_001, 9_500_000..9_600_000] {
+        let start = usize::try_from(range.start).unwrap();
+        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(bytes.len());
+        let found = layout.blob_range(&blob, range).await.unwrap().collect(u64::MAX).await;
+        assert_eq!(found.unwrap(), bytes.slice(start..end));
+    }
+}

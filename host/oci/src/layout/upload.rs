@@ -18,6 +18,9 @@ use crate::{Algorithm, BlobStream, Digest, Error, Hasher, Mismatch, Upload};
 /// As much as makes the hop to a blocking thread cheap.
 const GATHER: usize = 512 * 1024;
 
+/// What is written to the disk at once while more comes: large enough for the disk's best speed.
+const FLUSH: u64 = 4 * 1024 * 1024;
+
 /// A file that becomes a blob.
 pub(super) struct LayoutUpload {
     disk: Arc<Disk>,
@@ -31,9 +34,37 @@ pub(super) struct LayoutUpload {
 
 struct Partial {
     file: NamedTempFile,
+    written: u64,
+    /// Up to where the disk was told to write.
+    flushed: u64,
     /// Nothing where somebody else holds the bytes against their digest.
     hasher: Option<(Algorithm, Hasher)>,
 }
+
+impl Partial {
+    /// Sends the disk to work on what is written, from time to time: otherwise it would begin when
+    /// all is here, and whoever pushes would wait for it.
+    fn flush(&mut self) {
+        let behind = self.written.saturating_sub(self.flushed);
+        if behind >= FLUSH {
+            start_writeback(self.file.as_file(), self.flushed, behind);
+            self.flushed = self.written;
+        }
+    }
+}
+
+/// Pages that are dirty are what this advice writes; those that are written it may forget. It waits
+/// for neither.
+#[cfg(target_os = "linux")]
+fn start_writeback(file: &std::fs::File, offset: u64, length: u64) {
+    use rustix::fs::{Advice, fadvise};
+    if let Err(error) = fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::DontNeed) {
+        tracing::debug!(%error, "a blob is written to the disk at its end");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_writeback(_file: &std::fs::File, _offset: u64, _length: u64) {}
 
 impl LayoutUpload {
     pub(super) async fn start(
@@ -45,7 +76,7 @@ impl LayoutUpload {
         let hasher = hashed_by.map(|algorithm| (algorithm, Hasher::new(algorithm)));
         Ok(Self {
             disk,
-            file: Some(Partial { file, hasher }),
+            file: Some(Partial { file, written: 0, flushed: 0, hasher }),
             writing: None,
             gathered: Vec::new(),
             gathered_size: 0,
@@ -82,10 +113,12 @@ impl LayoutUpload {
         let writing = tokio::task::spawn_blocking(move || {
             for chunk in &chunks {
                 partial.file.write_all(chunk).map_err(disk.io("writing a blob"))?;
+                partial.written = partial.written.saturating_add(chunk.len() as u64);
                 if let Some((_, hasher)) = &mut partial.hasher {
                     hasher.update(chunk);
                 }
             }
+            partial.flush();
             Ok(partial)
         });
         let disk = Arc::clone(&self.disk);
@@ -129,7 +162,7 @@ impl Upload for LayoutUpload {
             let partial = self.settle().await?;
             let disk = Arc::clone(&self.disk);
             blocking(move || {
-                let Partial { mut file, hasher } = partial;
+                let Partial { mut file, hasher, .. } = partial;
                 let found = match hasher {
                     Some((algorithm, hasher)) if algorithm == digest.algorithm() => hasher.finish(),
                     Some(_) | None => {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use report::Kind;
 
@@ -41,9 +41,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    pub(super) fn method() -> Self {
-        let message = "the method does not fit the resource";
+    /// `fitting` are the methods that would do.
+    pub(super) fn method(fitting: &str) -> Self {
+        let message = format!("the resource knows {fitting}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+            .with(ALLOW, fitting.to_owned())
     }
 
     pub(super) fn unknown(sought: Sought, message: impl Into<String>) -> Self {
@@ -100,15 +102,22 @@ impl Refusal {
     }
 
     fn into_response(self) -> Response {
-        let errors = serde_json::json!({
-            "errors": [{ "code": self.code, "message": self.message, "detail": null }]
-        });
-        let mut response = json(&errors);
+        let mut response = self.body();
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
             set(&mut response, name, &value);
         }
         response
+    }
+
+    fn body(&self) -> Response {
+        if self.status == StatusCode::NOT_MODIFIED {
+            return empty(self.status);
+        }
+        let errors = serde_json::json!({
+            "errors": [{ "code": self.code, "message": self.message, "detail": null }]
+        });
+        json(&errors)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE,
+};
 use http::{HeaderMap, StatusCode};
 
-use super::Server;
 use super::answer::{self, Refusal, Sought, sought};
 use super::manifests::CONTENT_DIGEST;
 use super::range::{Wanted, wanted};
+use super::{Server, condition};
 use crate::{Descriptor, Digest, MediaType, RepositoryName};
 
 impl Server {
@@ -23,7 +25,9 @@ impl Server {
             store.blob_size(digest).await.map_err(sought(Sought::Blob))?.ok_or_else(|| {
                 Refusal::unknown(Sought::Blob, format!("there is no blob {digest}"))
             })?;
-        let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
+        condition::on_read(headers, digest)?;
+        let range = headers.get(RANGE).filter(|_| is_of(headers, digest));
+        let range = range.and_then(|value| value.to_str().ok());
         let (status, part) = match wanted(range, size) {
             Wanted::All => (StatusCode::OK, 0..size),
             Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
@@ -47,6 +51,7 @@ impl Server {
         answer::set(&mut response, CONTENT_LENGTH, &(shown.1 - shown.0).to_string());
         answer::set(&mut response, ACCEPT_RANGES, "bytes");
         answer::set(&mut response, CONTENT_DIGEST, &digest.to_string());
+        answer::set(&mut response, ETAG, &condition::etag(digest));
         if status == StatusCode::PARTIAL_CONTENT {
             let range = format!("bytes {}-{}/{size}", shown.0, shown.1 - 1);
             answer::set(&mut response, CONTENT_RANGE, &range);
@@ -65,4 +70,9 @@ impl Server {
             false => Err(Refusal::unknown(Sought::Blob, format!("there is no blob {digest}"))),
         }
     }
+}
+
+/// Whether a part is wanted of these bytes, not of others that the client once got.
+fn is_of(headers: &HeaderMap, digest: &Digest) -> bool {
+    headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == condition::etag(digest).as_bytes())
 }

@@ -6,11 +6,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
+use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
-use super::Server;
 use super::answer::{self, Refusal, Sought, sought};
 use super::route::Query;
+use super::{Server, condition};
 use crate::{
     Content, Digest, LARGEST_MANIFEST, Manifest, MediaType, ReferenceError, RepositoryName,
     Selector, Store, Tag,
@@ -29,13 +30,15 @@ impl Server {
         &self,
         name: &RepositoryName,
         selector: &Selector,
+        headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         let store = self.registry.repository(name);
         let manifest = store.manifest(selector).await.map_err(sought(Sought::Manifest))?;
-        let digest = manifest.digest().to_string();
+        let digest = manifest.digest();
+        condition::on_read(headers, &digest)?;
         let mut response = answer::bytes(manifest.media_type().as_str(), manifest.bytes().clone());
-        answer::set(&mut response, CONTENT_DIGEST, &digest);
-        answer::set(&mut response, ETAG, &format!("\"{digest}\""));
+        answer::set(&mut response, CONTENT_DIGEST, &digest.to_string());
+        answer::set(&mut response, ETAG, &condition::etag(&digest));
         Ok(response)
     }
 
@@ -47,9 +50,10 @@ impl Server {
         request: Request,
     ) -> Result<Response, Refusal> {
         let tags = tags(selector, query)?;
-        let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let (head, body) = request.into_parts();
+        let declared = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let declared = declared.map(MediaType::new);
-        let bytes = read(request.into_body()).await?;
+        let bytes = read(body).await?;
         let digest = match selector {
             Selector::Digest(digest) => *digest,
             Selector::Tag(_) => Digest::of(&bytes),
@@ -62,6 +66,7 @@ impl Server {
         let manifest = manifest.map_err(sought(Sought::Manifest))?;
         let store = self.registry.repository(name);
         self.check_blobs(&*store, &manifest).await?;
+        let _turn = self.turn_to_change(&*store, selector, &head.headers).await?;
         store.put_manifest(&manifest, &tags).await.map_err(sought(Sought::Manifest))?;
         let mut response = answer::empty(StatusCode::CREATED);
         answer::set(&mut response, LOCATION, &format!("/v2/{name}/manifests/{digest}"));
@@ -98,12 +103,31 @@ impl Server {
         Ok(())
     }
 
+    /// Changes with a condition are made alone, so that nothing comes between the look and the
+    /// change; all others at the same time.
+    async fn turn_to_change(
+        &self,
+        store: &dyn Store,
+        selector: &Selector,
+        headers: &HeaderMap,
+    ) -> Result<Turn<'_>, Refusal> {
+        if !condition::is_in(headers) {
+            return Ok(Turn::Shared(self.changes.read().await));
+        }
+        let alone = self.changes.write().await;
+        let current = store.resolve(selector).await.map_err(sought(Sought::Manifest))?;
+        condition::on_change(headers, current.map(|current| current.digest).as_ref())?;
+        Ok(Turn::Alone(alone))
+    }
+
     pub(super) async fn delete_manifest(
         &self,
         name: &RepositoryName,
         selector: &Selector,
+        headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         let store = self.registry.repository(name);
+        let _turn = self.turn_to_change(&*store, selector, headers).await?;
         match store.delete(selector).await.map_err(sought(Sought::Manifest))? {
             true => Ok(answer::empty(StatusCode::ACCEPTED)),
             false => {
@@ -112,6 +136,13 @@ impl Server {
             }
         }
     }
+}
+
+/// Held while a manifest or a tag changes.
+#[expect(dead_code, reason = "what they hold is let go of when they are dropped")]
+enum Turn<'a> {
+    Shared(RwLockReadGuard<'a, ()>),
+    Alone(RwLockWriteGuard<'a, ()>),
 }
 
 /// The tags that a manifest is pushed under: its own, or those of the query beside its digest.

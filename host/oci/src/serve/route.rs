@@ -44,6 +44,17 @@ impl Route {
             _ => Err(nowhere()),
         }
     }
+
+    /// What it answers, for who tried something else.
+    pub(super) fn methods(&self) -> &'static str {
+        match self {
+            Self::Base | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
+            Self::Manifest(..) => "GET, HEAD, PUT, DELETE",
+            Self::Blob(..) => "GET, HEAD, DELETE",
+            Self::Uploads(_) => "POST",
+            Self::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",
+        }
+    }
 }
 
 fn name(parts: &[&str]) -> Result<RepositoryName, Refusal> {

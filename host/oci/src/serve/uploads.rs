@@ -85,8 +85,9 @@ impl Server {
         request: Request,
     ) -> Result<Response, Refusal> {
         let mut turn = self.sessions.turn(name, id).await?;
-        check_chunk(request.headers(), name, id, turn.upload()?.size())?;
+        let end = check_chunk(request.headers(), name, id, turn.upload()?.size())?;
         turn.receive(request.into_body()).await?;
+        check_end(end, turn.upload()?.size())?;
         Ok(progress(StatusCode::ACCEPTED, name, id, turn.upload()?.size()))
     }
 
@@ -100,8 +101,9 @@ impl Server {
         let missing = || Refusal::bad("DIGEST_INVALID", "`digest` is missing");
         let digest = route::digest(query.get("digest").ok_or_else(missing)?)?;
         let mut turn = self.sessions.turn(name, id).await?;
-        check_chunk(request.headers(), name, id, turn.upload()?.size())?;
+        let end = check_chunk(request.headers(), name, id, turn.upload()?.size())?;
         turn.receive(request.into_body()).await?;
+        check_end(end, turn.upload()?.size())?;
         // Right or wrong, it is over: bytes that were wrong do not become right.
         let upload = turn.take()?;
         self.sessions.end(name, id)?;
@@ -154,15 +156,15 @@ pub(super) async fn receive(upload: &mut dyn Upload, body: Body) -> Result<(), R
     Ok(())
 }
 
-/// Chunks come in order, without gaps, and are as long as they say.
+/// Chunks come in order, without gaps, and are as long as they say. Where this one ends, if it says.
 fn check_chunk(
     headers: &HeaderMap,
     name: &RepositoryName,
     id: &str,
     size: u64,
-) -> Result<(), Refusal> {
+) -> Result<Option<u64>, Refusal> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(range) = text(CONTENT_RANGE) else { return Ok(()) };
+    let Some(range) = text(CONTENT_RANGE) else { return Ok(None) };
     let message = format!("{size} bytes are here, the next chunk starts there");
     let wrong = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message)
         .with(RANGE, shown_range(size))
@@ -171,6 +173,17 @@ fn check_chunk(
     match text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()) {
         Some(length) if length != range.end - range.start => {
             let message = format!("`Content-Range` and `Content-Length` ({length}) differ");
+            Err(Refusal::bad("SIZE_INVALID", message))
+        }
+        Some(_) | None => Ok(Some(range.end)),
+    }
+}
+
+/// A chunk without a `Content-Length` is seen to be of another length when it is here.
+fn check_end(said: Option<u64>, found: u64) -> Result<(), Refusal> {
+    match said {
+        Some(said) if said != found => {
+            let message = format!("`Content-Range` ends before {said}, the body before {found}");
             Err(Refusal::bad("SIZE_INVALID", message))
         }
         Some(_) | None => Ok(()),
