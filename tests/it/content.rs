@@ -140,6 +140,68 @@ fn artifacts_go_through_every_kind_of_place_byte_for_byte() {
 }
 
 #[test]
+fn between_any_two_places_an_image_keeps_its_digest() {
+    let image = Image::multi_arch(&["linux/amd64", "linux/arm64"], 10_000);
+    let host = host();
+    let docker = DockerRegistry::start(Access::Anonymous);
+    let embedded = Embedded::start(&host, &host.path("registry"));
+    image.write_layout(&host.path("in"), "v1");
+    // A place of each kind for what comes from place number `of`; an archive of docker takes the
+    // image of one platform alone.
+    let places = |of: usize| {
+        [
+            format!("{}/from/{of}:v1", docker.address()),
+            format!("{}/from/{of}:v1", embedded.address()),
+            format!("oci-layout:from/{of}:v1"),
+            format!("oci-archive:from/{of}.oci.tar:v1"),
+            format!("docker-archive:from/{of}.docker.tar:app:v1"),
+        ]
+    };
+    let step = |id: &str, source: &str, target: &str| {
+        format!(
+            "[[step]]\nid = \"{id}\"\nuses = \"import-image\"\nwith = {{ source = \"{source}\", \
+             target = \"{target}\", platforms = [\"linux/amd64\"], expect-digest = \"{}\" }}\n",
+            if id.starts_with("in") { image.digest() } else { image.manifests[0].0.clone() }
+        )
+    };
+    let mut text = "schema = 1\n[pipeline]\nname = \"pairs\"\n".to_owned();
+    let sources = places(9);
+    for (number, target) in sources.iter().enumerate() {
+        text += &step(&format!("in-{number}"), "oci-layout:in:v1", target);
+    }
+    for (of, source) in sources.iter().enumerate() {
+        for (number, target) in places(of).iter().enumerate() {
+            text += &step(&format!("from-{of}-to-{number}"), source, target);
+        }
+    }
+    host.write("p.toml", text);
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    let finished = ran.events("step-finished");
+    assert_eq!(finished.len(), 5 + 25);
+    for step in finished {
+        assert_eq!(step["outputs"]["digest"], image.manifests[0].0, "{}", step["step"]);
+        assert_eq!(step["outputs"]["platforms"], json!(["linux/amd64"]), "{}", step["step"]);
+        assert_eq!(step["status"], "changed", "{}", step["step"]);
+    }
+    // Where it can be seen, somebody else sees it.
+    for of in 0..5 {
+        let [a, b, c, d, e] = places(of);
+        let beside = |place: &str| {
+            let (kind, path) = place.split_once(':').unwrap();
+            let kind = if kind == "oci-layout" { "oci" } else { kind };
+            format!("{kind}:{}", host.path("").join(path).display())
+        };
+        for place in [format!("docker://{a}"), format!("docker://{b}"), beside(&c), beside(&d)] {
+            assert_eq!(Skopeo::new().digest(&place), image.manifests[0].0, "{place}");
+        }
+        let manifest: Value = serde_json::from_slice(&image.manifests[0].1).unwrap();
+        let seen = Skopeo::new().manifest(&beside(&e));
+        assert_eq!(seen["config"]["digest"], manifest["config"]["digest"], "{e}");
+    }
+}
+
+#[test]
 fn a_manifest_of_a_type_that_nobody_knows_comes_along_with_its_type() {
     let unknown = "application/vnd.example.nobody.v7+json";
     let host = host();

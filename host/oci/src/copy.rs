@@ -189,7 +189,7 @@ impl<'a> Job<'a> {
             let brought = self.bring_referrers(self.find_referrers(&plan, None).await);
             let referrers = brought.await.map_err(|error| self.lacks_referrers(source, error))?;
             self.finish_target().await?;
-            return Ok(self.finish(source.descriptor.clone(), source.platforms(), referrers));
+            return Ok(self.finish(source, source.platforms(), referrers));
         }
         let root = match &source.manifest {
             Some(root) => root.clone(),
@@ -219,7 +219,7 @@ impl<'a> Job<'a> {
         }
         self.finish_target().await?;
         self.sent_manifest(&root);
-        Ok(self.finish(source.descriptor.clone(), platforms, referrers))
+        Ok(self.finish(source, platforms, referrers))
     }
 
     async fn finish_target(&self) -> Result<(), Error> {
@@ -394,10 +394,11 @@ impl<'a> Job<'a> {
         add(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn finish(&self, descriptor: Descriptor, platforms: Vec<Platform>, referrers: u64) -> Copied {
+    fn finish(&self, source: &Source, platforms: Vec<Platform>, referrers: u64) -> Copied {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         Copied {
-            descriptor,
+            descriptor: source.descriptor.clone(),
+            source: source.origin,
             changed: tally.sent > 0,
             platforms,
             sent: tally.sent,

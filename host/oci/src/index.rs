@@ -157,3 +157,6 @@ fn cut(manifest: &Manifest, keep: &BTreeSet<String>) -> Result<Manifest, Error> 
         serde_json::to_vec(&document).map_err(|error| Error::invalid(what(), error.to_string()))?;
     Manifest::new(manifest.media_type().clone(), Bytes::from(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,11 +80,6 @@ impl Order {
 pub fn import(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<Outcome<Outputs>> {
     let terms = Terms::new(inputs)?;
     let orders = orders(inputs, host)?;
-    if terms.makes_digests() {
-        host.say(
-            "an index of which platforms are left out gets another digest; `index = \"sparse\"` keeps it",
-        );
-    }
     let mut tally = Tally::default();
     if is_dry_run {
         for (order, forecast) in orders.iter().zip(host.forecast(&orders, &terms)) {
@@ -163,6 +158,7 @@ fn refuse_conflict(forecast: Forecast, terms: &Terms) -> Result<Forecast> {
 fn foretold(forecast: Forecast) -> Copied {
     Copied {
         descriptor: forecast.descriptor,
+        source_digest: forecast.source_digest,
         is_changed: forecast.is_changed,
         platforms: forecast.platforms,
         sent: forecast.send,
@@ -233,6 +229,7 @@ impl Tally {
             self.source = Some(order.source.clone());
             let is_only = self.images == 1;
             self.outputs.digest = is_only.then(|| digest.clone());
+            self.outputs.source_digest = is_only.then(|| copied.source_digest.clone());
             self.outputs.media_type = is_only.then(|| media_type.clone());
         }
         if self.images <= MOST_LISTED {
@@ -254,6 +251,7 @@ impl Tally {
             images.push(Image {
                 source: order.source.clone(),
                 digest: digest.clone(),
+                source_digest: copied.source_digest.clone(),
                 media_type: media_type.clone(),
                 ..Image::default()
             });

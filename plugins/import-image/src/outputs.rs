@@ -11,6 +11,9 @@ use windlass_plugin::Schema;
 pub struct Outputs {
     /// The digest in the target; null if there were several images.
     pub digest: Option<String>,
+    /// The digest that the source has: another one where platforms were chosen; null if there were
+    /// several images.
+    pub source_digest: Option<String>,
     /// The media type of the manifest or index; null if there were several images.
     pub media_type: Option<String>,
     /// Whether any target is different now.
@@ -70,6 +73,8 @@ pub struct Image {
     pub source: String,
     /// The digest in the target.
     pub digest: String,
+    /// The digest that the source has: another one where platforms were chosen.
+    pub source_digest: String,
     /// The media type of the manifest or index.
     pub media_type: String,
     /// Whether any target is different now.

@@ -13,15 +13,16 @@ const SHORT_DIGEST: usize = "sha256:".len() + 12;
 #[must_use]
 pub fn copied(order: &Order, copied: &Copied) -> String {
     let (source, target, digest) = (&order.source, order.reference(), &copied.descriptor.digest);
+    let other = other_digest(&copied.source_digest, digest);
     if !copied.is_changed {
-        return format!("`{target}` is up to date with `{source}` ({digest})");
+        return format!("`{target}` is up to date with `{source}` ({digest}{other})");
     }
     let referrers = match copied.referrers {
         0 => String::new(),
         count => format!("; with {}", plural(count, "referrer")),
     };
     format!(
-        "copied `{source}` to `{target}` ({digest}): {} sent ({}), {} mounted, {} there already{referrers}",
+        "copied `{source}` to `{target}` ({digest}{other}): {} sent ({}), {} mounted, {} there already{referrers}",
         copied.sent,
         size(copied.sent_bytes),
         copied.mounted,
@@ -33,8 +34,10 @@ pub fn copied(order: &Order, copied: &Copied) -> String {
 #[must_use]
 pub fn forecast(order: &Order, forecast: &Forecast) -> String {
     let (source, target, digest) = (&order.source, order.reference(), &forecast.descriptor.digest);
+    let other = other_digest(&forecast.source_digest, digest);
     if !forecast.is_changed {
-        return format!("`{target}` has the same digest as `{source}` ({digest})");
+        let what = if other.is_empty() { "has the same digest as" } else { "is up to date with" };
+        return format!("`{target}` {what} `{source}` ({digest}{other})");
     }
     let mut parts = vec![match forecast.is_present {
         // With a tag or what refers to it; the bytes of that are hardly worth a number.
@@ -58,7 +61,7 @@ pub fn forecast(order: &Order, forecast: &Forecast) -> String {
             None => format!("new tag `{}`", moved.tag),
         });
     }
-    format!("would copy `{source}` to `{target}` ({digest}): {}", parts.join(", "))
+    format!("would copy `{source}` to `{target}` ({digest}{other}): {}", parts.join(", "))
 }
 
 /// Why one target stays as it is.
@@ -78,18 +81,33 @@ pub fn summary(outputs: &Outputs, all: usize, changed: usize, is_dry_run: bool) 
     match (changed, is_dry_run) {
         (0, _) => "up to date".to_owned(),
         (changed, true) => {
-            format!("{changed} of {} would be copied, {} to send", count(all), size(outputs.bytes))
+            let mounted = also(outputs.mounted_bytes, "to mount");
+            let bytes = size(outputs.bytes);
+            format!("{changed} of {} would be copied, {bytes} to send{mounted}", count(all))
         }
         (changed, false) => {
-            format!("copied {changed} of {}, {} sent", count(all), size(outputs.bytes))
+            let mounted = also(outputs.mounted_bytes, "mounted");
+            format!("copied {changed} of {}, {} sent{mounted}", count(all), size(outputs.bytes))
         }
     }
+}
+
+fn also(bytes: u64, word: &str) -> String {
+    if bytes == 0 { String::new() } else { format!(", {} {word}", size(bytes)) }
 }
 
 /// `1 image`, `3 images`.
 #[must_use]
 pub fn count(images: usize) -> String {
     plural(images as u64, "image")
+}
+
+/// Says that the digest is another one than that of the source, where it is.
+fn other_digest(source: &str, digest: &str) -> String {
+    match source == digest {
+        true => String::new(),
+        false => format!("; not {} as in the source, since platforms are left out", short(source)),
+    }
 }
 
 fn plural(count: u64, word: &str) -> String {

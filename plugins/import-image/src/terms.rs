@@ -76,12 +76,6 @@ impl Terms {
             force: inputs.force,
         })
     }
-
-    /// Whether an index gets another digest than the source's.
-    #[must_use]
-    pub fn makes_digests(&self) -> bool {
-        !self.platforms.is_empty() && !self.is_sparse
-    }
 }
 
 fn platforms(wanted: &Platforms) -> Result<Vec<String>> {

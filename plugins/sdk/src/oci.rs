@@ -263,6 +263,8 @@ impl CopyBatch {
 pub struct Copied {
     /// What stands in the target now.
     pub descriptor: Descriptor,
+    /// The digest that the source has there: another one where platforms were chosen.
+    pub source_digest: String,
     /// Whether anything was written or a tag moved.
     pub is_changed: bool,
     /// The platforms that came along, `os/architecture[/variant]`; one for a single image, none
@@ -288,6 +290,7 @@ impl From<wit::Copied> for Copied {
     fn from(copied: wit::Copied) -> Self {
         Self {
             descriptor: copied.descriptor(),
+            source_digest: copied.source_digest(),
             is_changed: copied.changed(),
             platforms: copied.platforms(),
             sent: copied.sent(),
@@ -306,6 +309,8 @@ impl From<wit::Copied> for Copied {
 pub struct Forecast {
     /// What would stand in the target.
     pub descriptor: Descriptor,
+    /// The digest that the source has there: another one where platforms are chosen.
+    pub source_digest: String,
     /// Whether anything would be written or a tag moved.
     pub is_changed: bool,
     /// Whether all of the image is in the target already, under its digest.
@@ -334,6 +339,7 @@ impl From<wit::Forecast> for Forecast {
     fn from(forecast: wit::Forecast) -> Self {
         Self {
             descriptor: forecast.descriptor(),
+            source_digest: forecast.source_digest(),
             is_changed: forecast.changed(),
             is_present: forecast.present(),
             platforms: forecast.platforms(),

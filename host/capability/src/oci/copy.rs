@@ -68,6 +68,8 @@ pub enum ReferrerChoice {
 pub struct Copied {
     /// What stands in the target now.
     pub descriptor: Descriptor,
+    /// What the source has there: another digest where platforms were chosen.
+    pub source_digest: String,
     /// Whether anything was written or a tag moved.
     pub changed: bool,
     /// `os/architecture[/variant]`; empty where nothing had to be read.
@@ -93,6 +95,8 @@ pub struct Copied {
 pub struct Forecast {
     /// What would stand in the target.
     pub descriptor: Descriptor,
+    /// What the source has there: another digest where platforms were chosen.
+    pub source_digest: String,
     /// Whether anything would be written or a tag moved.
     pub changed: bool,
     /// Whether all of it is in the target already, under its digest.
@@ -193,6 +197,7 @@ impl GrantedOci {
         let copied = ::oci::copy(&*source.store, &selector, &*target.store, &options, &bar).await?;
         Ok(Copied {
             descriptor: Descriptor::from(&copied.descriptor),
+            source_digest: copied.source.to_string(),
             changed: copied.changed,
             platforms: copied.platforms.iter().map(ToString::to_string).collect(),
             sent: copied.sent,
@@ -220,6 +225,7 @@ impl GrantedOci {
         let moves = found.moves.iter();
         Ok(Forecast {
             descriptor: Descriptor::from(&found.descriptor),
+            source_digest: found.source.to_string(),
             changed: found.changed,
             present: found.present,
             platforms: found.platforms.iter().map(ToString::to_string).collect(),

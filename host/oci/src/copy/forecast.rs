@@ -69,6 +69,7 @@ impl Forecast {
     fn of(plan: &Plan, moves: Vec<MovedTag>) -> Self {
         Self {
             descriptor: plan.source.descriptor.clone(),
+            source: plan.source.origin,
             changed: !(plan.is_there && moves.is_empty()),
             present: plan.is_there,
             platforms: plan.source.platforms(),

@@ -81,6 +81,8 @@ pub enum Referrers {
 pub struct Copied {
     /// What stands in the target now.
     pub descriptor: Descriptor,
+    /// What the source has there: another digest where platforms were chosen.
+    pub source: Digest,
     /// Whether anything was written or a tag moved.
     pub changed: bool,
     /// The platforms that came along; empty where they would have cost a request of their own, as
@@ -107,6 +109,8 @@ pub struct Copied {
 pub struct Forecast {
     /// What would stand in the target.
     pub descriptor: Descriptor,
+    /// What the source has there: another digest where platforms were chosen.
+    pub source: Digest,
     /// Whether anything would be written or a tag moved.
     pub changed: bool,
     /// Whether all of it is in the target already, under its digest.

@@ -17,6 +17,8 @@ pub(super) struct Source {
     pub(super) kept: Option<BTreeSet<Digest>>,
     /// Whether it is an index that was made here, and stands nowhere yet.
     pub(super) is_new: bool,
+    /// What the source has, of which this may be a part.
+    pub(super) origin: Digest,
 }
 
 /// What stands under the tags that are to be written.
@@ -32,12 +34,14 @@ pub(super) struct Plan {
 
 impl Source {
     fn known(descriptor: Descriptor) -> Self {
-        Self { descriptor, manifest: None, kept: None, is_new: false }
+        let origin = descriptor.digest;
+        Self { descriptor, manifest: None, kept: None, is_new: false, origin }
     }
 
     fn read(manifest: Manifest) -> Self {
         let descriptor = manifest.descriptor();
-        Self { descriptor, manifest: Some(manifest), kept: None, is_new: false }
+        let origin = descriptor.digest;
+        Self { descriptor, manifest: Some(manifest), kept: None, is_new: false, origin }
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -175,10 +179,11 @@ impl Source {
             let is_whole = kept.len() == index.manifests.len();
             return Ok(Self { kept: (!is_whole).then_some(kept), ..source });
         }
+        let origin = manifest.digest();
         Ok(match select(manifest, index, wanted)? {
             Selection::Whole => source,
-            Selection::One(entry) => Self::known(*entry),
-            Selection::Some(cut) => Self { is_new: true, ..Self::read(*cut) },
+            Selection::One(entry) => Self { origin, ..Self::known(*entry) },
+            Selection::Some(cut) => Self { is_new: true, origin, ..Self::read(*cut) },
         })
     }
 }

@@ -119,6 +119,7 @@ async fn one_platform_is_its_image_and_several_are_a_new_index() {
     let to = memory("one");
     let copied = copy(&from, &v1, &to, &only(&["linux/arm64/v8"]), &()).await.unwrap();
     assert_eq!(copied.descriptor.digest, index.manifests()[1].digest);
+    assert_eq!(copied.source, index.digest());
     assert_eq!(copied.platforms[0].to_string(), "linux/arm64");
     let again = copy(&from, &v1, &to, &only(&["linux/arm64"]), &()).await.unwrap();
     assert!(!again.changed);
@@ -130,7 +131,7 @@ async fn one_platform_is_its_image_and_several_are_a_new_index() {
     let kept: Vec<_> = found.manifests().iter().map(|entry| entry.digest).collect();
     assert_eq!(kept, [index.manifests()[0].digest, index.manifests()[2].digest]);
     assert_eq!(found.annotations(), index.annotations());
-    assert_eq!(copied.descriptor.digest, found.digest());
+    assert_eq!((copied.descriptor.digest, copied.source), (found.digest(), index.digest()));
     assert!(to.resolve(&Selector::Digest(index.manifests()[1].digest)).await.unwrap().is_none());
     assert!(
         !copy(&from, &v1, &to, &two, &()).await.unwrap().changed,

@@ -365,6 +365,10 @@ impl wit::HostCopied for StepState {
         Ok(to_wit(self.copied(&this)?.descriptor.clone()))
     }
 
+    async fn source_digest(&mut self, this: Resource<Copied>) -> wasmtime::Result<String> {
+        Ok(self.copied(&this)?.source_digest.clone())
+    }
+
     async fn changed(&mut self, this: Resource<Copied>) -> wasmtime::Result<bool> {
         Ok(self.copied(&this)?.changed)
     }
@@ -410,6 +414,10 @@ impl wit::HostCopied for StepState {
 impl wit::HostForecast for StepState {
     async fn descriptor(&mut self, this: Resource<Forecast>) -> wasmtime::Result<wit::Descriptor> {
         Ok(to_wit(self.seen(&this)?.descriptor.clone()))
+    }
+
+    async fn source_digest(&mut self, this: Resource<Forecast>) -> wasmtime::Result<String> {
+        Ok(self.seen(&this)?.source_digest.clone())
     }
 
     async fn changed(&mut self, this: Resource<Forecast>) -> wasmtime::Result<bool> {

@@ -19,6 +19,8 @@ struct Registry {
     said: RefCell<Vec<String>>,
     complaints: RefCell<Vec<String>>,
     terms: RefCell<Vec<Terms>>,
+    /// The digest of what is left of an index, where some of it is left out.
+    cut: RefCell<Option<String>>,
 }
 
 impl Registry {
@@ -32,10 +34,16 @@ impl Registry {
         images.get(reference).or_else(|| images.get(&format!("{reference}:latest"))).cloned()
     }
 
-    /// The digest of the source, and what stands in the target.
-    fn look(&self, order: &Order) -> Result<(String, String, Option<String>)> {
+    /// The digest of the source.
+    fn source(&self, order: &Order) -> Result<String> {
         let missing = || Error::new("oci.not-found", "no manifest");
-        let digest = self.digest(&order.source).ok_or_else(missing)?;
+        self.digest(&order.source).ok_or_else(missing)
+    }
+
+    /// The digest of what is copied, and what stands in the target.
+    fn look(&self, order: &Order) -> Result<(String, String, Option<String>)> {
+        let digest = self.source(order)?;
+        let digest = self.cut.borrow().clone().unwrap_or(digest);
         let target = match &order.tag {
             Some(tag) => format!("{}:{tag}", order.target),
             None => format!("{}@{digest}", order.target),
@@ -55,6 +63,7 @@ impl Registry {
         let (sent, skipped) = if is_changed { (2, 1) } else { (0, 3) };
         Ok(Copied {
             descriptor: descriptor(&digest),
+            source_digest: self.source(order)?,
             is_changed,
             platforms: vec!["linux/amd64".to_owned()],
             sent,
@@ -73,6 +82,7 @@ impl Registry {
         let tag = order.tag.clone().filter(|_| is_changed);
         Ok(Forecast {
             descriptor: descriptor(&digest),
+            source_digest: self.source(order)?,
             is_changed,
             is_present: false,
             platforms: vec!["linux/amd64".to_owned()],
@@ -167,6 +177,7 @@ fn one_image_to_two_targets_is_told_in_full() {
     let image = Image {
         source: "a.io/n:1".to_owned(),
         digest: "sha256:aa".to_owned(),
+        source_digest: "sha256:aa".to_owned(),
         media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
         changed: true,
         targets: targets.clone(),
@@ -176,6 +187,7 @@ fn one_image_to_two_targets_is_told_in_full() {
     };
     let expect = Outputs {
         digest: Some("sha256:aa".to_owned()),
+        source_digest: Some("sha256:aa".to_owned()),
         media_type: Some(image.media_type.clone()),
         changed: true,
         targets,
@@ -203,6 +215,7 @@ fn a_second_import_changes_nothing() {
     import(&inputs, false, &host).expect("copied");
     let expect = Outcome::unchanged(Outputs {
         digest: Some("sha256:aa".to_owned()),
+        source_digest: Some("sha256:aa".to_owned()),
         media_type: Some("application/vnd.oci.image.index.v1+json".to_owned()),
         targets: vec![target("b.io/n:1", "sha256:aa", false)],
         platforms: vec!["linux/amd64".to_owned()],
@@ -210,6 +223,7 @@ fn a_second_import_changes_nothing() {
         images: vec![Image {
             source: "a.io/n:1".to_owned(),
             digest: "sha256:aa".to_owned(),
+            source_digest: "sha256:aa".to_owned(),
             media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
             changed: false,
             targets: vec![target("b.io/n:1", "sha256:aa", false)],
@@ -257,6 +271,33 @@ fn an_error_names_source_target_and_what_to_try() {
         error(r#"{"source": "a.io/none:1", "target": "b.io/n"}"#),
         Error::new("oci.not-found", "copy `a.io/none:1` to `b.io/n:1`: no manifest")
             .hint("check that `a.io/none:1` exists")
+    );
+}
+
+#[test]
+fn a_digest_that_is_not_that_of_the_source_is_told() {
+    let host = Registry::with(&[("a.io/n:1", "sha256:aa")]);
+    *host.cut.borrow_mut() = Some("sha256:cc".to_owned());
+    let text = r#"{"source": "a.io/n:1", "target": "b.io/n", "platforms": ["linux/amd64"]}"#;
+    import(&inputs(text), true, &host).expect("looked");
+    let outcome = import(&inputs(text), false, &host).expect("copied");
+    import(&inputs(text), false, &host).expect("looked again");
+    let outputs = format!("{outcome:?}");
+    for part in ["digest: Some(\"sha256:cc\")", "source_digest: Some(\"sha256:aa\")"] {
+        assert!(outputs.contains(part), "{outputs}");
+    }
+    let why = "sha256:cc; not sha256:aa as in the source, since platforms are left out";
+    assert_eq!(
+        host.said.into_inner(),
+        [
+            format!(
+                "would copy `a.io/n:1` to `b.io/n:1` ({why}): 2 KiB to send, 1 there already, new tag `1`"
+            ),
+            format!(
+                "copied `a.io/n:1` to `b.io/n:1` ({why}): 2 sent (2 KiB), 0 mounted, 1 there already"
+            ),
+            format!("`b.io/n:1` is up to date with `a.io/n:1` ({why})"),
+        ]
     );
 }
 
@@ -448,6 +489,7 @@ fn the_schemas_name_every_key_in_kebab_case() {
         keys(Outputs::shape().to_string()),
         [
             "digest",
+            "source-digest",
             "media-type",
             "changed",
             "targets",

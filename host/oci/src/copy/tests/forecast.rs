@@ -29,6 +29,7 @@ async fn both(from: &Memory, to: &Memory, options: &CopyOptions) -> (Forecast, C
     assert_eq!((foretold.skip, foretold.skip_bytes), (copied.skipped, copied.skipped_bytes));
     assert_eq!((foretold.changed, foretold.referrers), (copied.changed, copied.referrers));
     assert_eq!(foretold.descriptor.digest, copied.descriptor.digest);
+    assert_eq!(foretold.source, copied.source);
     // A copy that does not see the configuration does not ask for it.
     if !copied.platforms.is_empty() {
         assert_eq!(foretold.platforms, copied.platforms);
@@ -77,6 +78,50 @@ async fn blobs_of_the_same_registry_would_be_mounted() {
     push_image(&from, "linux/amd64", &[content(1, 1000)], &[tag("v1")]).await;
     let (foretold, _) = both(&from, &to, &to_tag("v1")).await;
     assert_eq!((foretold.mount, foretold.send), (2, 1));
+}
+
+#[tokio::test]
+async fn a_repository_that_may_be_mounted_from_is_asked_what_it_has() {
+    let source = Server::registry(MemoryRegistry::new()).await;
+    let target = Server::registry(MemoryRegistry::new()).await;
+    let (from, there) = (source.repository("a"), target.repository("library/a"));
+    push_image(&from, "linux/amd64", &[content(1, 1000), content(2, 10)], &[tag("v1")]).await;
+    let old = push_image(&there, "linux/amd64", &[content(1, 1000)], &[tag("v1")]).await;
+    let options = |store| CopyOptions {
+        mount_from: Some("library/a".parse().unwrap()),
+        mount_store: store,
+        whereabouts: Whereabouts::default(),
+        ..to_tag("v1")
+    };
+    let told: Arc<dyn Store> = Arc::new(there);
+    target.log.take();
+    let to = target.repository("other/a");
+    let foretold = forecast(&from, &v1(), &to, &options(Some(told))).await.unwrap();
+    // The layer that both have, and the configuration if it is the same.
+    let is_same = |blob: &crate::Descriptor| old.blobs().iter().any(|b| b.digest == blob.digest);
+    let image = from.manifest(&v1()).await.unwrap();
+    let shared = image.blobs().iter().filter(|blob| is_same(blob)).count() as u64;
+    assert!(shared > 0);
+    assert_eq!((foretold.mount, foretold.send), (shared, 4 - shared));
+    // The tag, and each blob in both repositories.
+    assert_eq!(target.log.count(), "HEAD 7");
+    let copied = copy(&from, &v1(), &to, &options(None), &()).await.unwrap();
+    assert_eq!((copied.mounted, copied.sent), (foretold.mount, foretold.send));
+}
+
+#[tokio::test]
+async fn an_image_that_is_there_under_its_digest_is_present() {
+    let (from, to) = (memory("from"), memory("to"));
+    push_image(&from, "linux/amd64", &[content(1, 10)], &[tag("v1")]).await;
+    let (foretold, _) = both(&from, &to, &to_tag("v1")).await;
+    assert!(!foretold.present);
+    // In a memory nothing is remembered, so that it is asked; a tag that is there already is what
+    // makes the content worth a question.
+    let other = push_image(&to, "linux/amd64", &[content(2, 10)], &[tag("v2")]).await;
+    let force = CopyOptions { force: true, ..to_tag("v2") };
+    let (foretold, _) = both(&from, &to, &force).await;
+    assert_eq!((foretold.present, foretold.send), (true, 1));
+    assert_eq!(foretold.moves, [MovedTag { tag: tag("v2"), from: Some(other.digest()) }]);
 }
 
 #[tokio::test]
