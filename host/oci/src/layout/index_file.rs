@@ -52,10 +52,8 @@ impl IndexFile {
             Some(Value::Array(entries)) => entries,
             Some(_) => return Err("`manifests` is not an array".to_owned()),
         };
-        let entry = |written: Value| Entry {
-            descriptor: Descriptor::deserialize(&written).ok(),
-            written,
-        };
+        let entry =
+            |written: Value| Entry { descriptor: Descriptor::deserialize(&written).ok(), written };
         Ok(Self { document, entries: entries.into_iter().map(entry).collect() })
     }
 
