@@ -16,11 +16,12 @@
 //! configuration, and the chunks of as many blobs as may move at a time.
 //!
 //! `plan` holds source and target against each other, for the copy and for the `forecast`; `tree` is
-//! what a manifest leads to; `blobs` moves. Never here: a request that changes the source, a tag
-//! before its content, bytes that nobody verified.
+//! what a manifest leads to; `blobs` moves as `lanes` has room. Never here: a request that changes
+//! the source, a tag before its content, bytes that nobody verified.
 
 mod blobs;
 mod forecast;
+mod lanes;
 mod options;
 mod plan;
 mod referrers;

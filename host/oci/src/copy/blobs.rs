@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
+use super::lanes::{Lane, Lanes};
 use super::whereabouts::{Claim, Item};
 use super::{CopyEvent, Job};
 use crate::{
@@ -24,14 +23,14 @@ struct Blob<'a> {
     /// A copy of what passes, of a configuration.
     kept: Option<Arc<Mutex<Vec<u8>>>>,
     /// Room on the wire, which the bytes take while they pass.
-    moving: Arc<Semaphore>,
+    lanes: Arc<Lanes>,
 }
 
 impl BlobSource for Blob<'_> {
     fn open(&self) -> BoxFuture<'_, Result<BlobStream, Error>> {
         Box::pin(async move {
-            let room = self.room().await;
-            Ok(self.watched(self.from.blob(self.blob).await?, room))
+            let lane = self.lanes.enter(self.blob.size).await;
+            Ok(self.watched(self.from.blob(self.blob).await?, lane))
         })
     }
 
@@ -41,20 +40,15 @@ impl BlobSource for Blob<'_> {
             if offset == 0 || self.kept.is_some() {
                 return Ok(self.open().await?.window(offset, u64::MAX));
             }
-            let room = self.room().await;
+            let lane = self.lanes.enter(self.blob.size).await;
             let rest = self.from.blob_range(self.blob, offset..self.blob.size).await?;
-            Ok(self.watched(rest, room))
+            Ok(self.watched(rest, lane))
         })
     }
 }
 
 impl Blob<'_> {
-    /// Fails only if it is closed, which it never is.
-    async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.moving).acquire_owned().await.ok()
-    }
-
-    fn watched(&self, stream: BlobStream, room: Option<OwnedSemaphorePermit>) -> BlobStream {
+    fn watched(&self, stream: BlobStream, lane: Lane) -> BlobStream {
         let passed = Arc::clone(&self.passed);
         let kept = self.kept.clone();
         if let Some(kept) = &kept {
@@ -62,7 +56,7 @@ impl Blob<'_> {
         }
         stream.watched(move |chunk| {
             // Given back when the stream ends, and with it what watches it.
-            let _ = &room;
+            let _ = &lane;
             *lock(&passed) += chunk.len() as u64;
             if let Some(kept) = &kept {
                 lock(kept).extend_from_slice(chunk);
@@ -115,7 +109,7 @@ impl Job<'_> {
             blob,
             passed: Arc::default(),
             kept: keeps.then(Arc::default),
-            moving: whereabouts.moving(self.options.parallel),
+            lanes: whereabouts.lanes(self.options.parallel),
         };
         let told = self.options.mount_from.as_ref();
         let mount_from = self.mount_from.as_ref().or(other.as_ref()).or(told);

@@ -12,8 +12,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::lanes::Lanes;
 use crate::{Digest, MountSource, RepositoryName, Store};
 
 /// At some 100 bytes each: 5 MiB. When there are more, everything is forgotten; what is still of
@@ -36,7 +37,7 @@ pub struct Whereabouts(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    moving: OnceLock<Arc<Semaphore>>,
+    lanes: OnceLock<Arc<Lanes>>,
 }
 
 #[derive(Default)]
@@ -123,10 +124,9 @@ impl Whereabouts {
         Some(place)
     }
 
-    /// Room for one blob more on the wire.
-    pub(super) fn moving(&self, parallel: usize) -> Arc<Semaphore> {
-        let most = || Arc::new(Semaphore::new(parallel.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::clone(self.0.moving.get_or_init(most))
+    /// Room on the wire.
+    pub(super) fn lanes(&self, parallel: usize) -> Arc<Lanes> {
+        Arc::clone(self.0.lanes.get_or_init(|| Arc::new(Lanes::new(parallel))))
     }
 
     pub(super) fn knows(&self, place: Option<PlaceId>, item: Item) -> bool {

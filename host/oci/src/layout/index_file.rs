@@ -1,5 +1,6 @@
 //! `index.json` of a layout: its entries, with everything that others wrote there left alone.
 
+use serde::{Deserialize as _, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{Descriptor, Digest, Manifest, Tag};
@@ -21,6 +22,20 @@ struct Entry {
     written: Value,
 }
 
+/// The document as it is written: a large one must not be copied for it.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    others: &'a Map<String, Value>,
+    manifests: &'a [Entry],
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.written.serialize(serializer)
+    }
+}
+
 impl IndexFile {
     pub(crate) fn empty() -> Self {
         let mut document = Map::new();
@@ -37,18 +52,14 @@ impl IndexFile {
             Some(Value::Array(entries)) => entries,
             Some(_) => return Err("`manifests` is not an array".to_owned()),
         };
-        let entry = |written: Value| Entry {
-            descriptor: serde_json::from_value(written.clone()).ok(),
-            written,
-        };
+        let entry =
+            |written: Value| Entry { descriptor: Descriptor::deserialize(&written).ok(), written };
         Ok(Self { document, entries: entries.into_iter().map(entry).collect() })
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut document = self.document.clone();
-        let entries = self.entries.iter().map(|entry| entry.written.clone()).collect();
-        document.insert("manifests".to_owned(), Value::Array(entries));
-        Value::Object(document).to_string().into_bytes()
+        let document = Document { others: &self.document, manifests: &self.entries };
+        serde_json::to_vec(&document).expect("JSON that was read can be written")
     }
 
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = Descriptor> {

@@ -27,7 +27,9 @@ pub(super) fn report(rows: &[Row], programs: &Programs, rounds: usize) -> Result
     ];
     let cells: Vec<Vec<String>> = sums.iter().map(|sum| sum.cells(&sums)).collect();
     let versions = programs.versions()?.join(", ");
-    let mut text = format!("{} {versions}.\n\n", table::machine(rounds));
+    let control = std::fs::read_to_string(CONGESTION_CONTROL).unwrap_or_default();
+    let mut text =
+        format!("{} {versions}; TCP with {}.\n\n", table::machine(rounds), control.trim());
     text += &table::markdown(&head, &cells);
     text += "\n";
     let targets = targets(&sums).context("a case has no runs")?;
@@ -162,6 +164,8 @@ const MINIMUM: &[(&str, u64, u64)] = &[
     ("five-mount", 1, 8),
     ("small-mount", 1, 33),
 ];
+/// Which one counts on loopback too: one that paces (bbr) costs every client CPU and time.
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 const PART_OF_CRANE: f64 = 0.75;
 const TIMES_SKOPEO: f64 = 5.0;
 const INTO_OWN: Duration = Duration::from_millis(350);

@@ -238,7 +238,7 @@ async fn no_more_blobs_move_at_a_time_than_one_copy_may() {
         push_image(&from, "linux/amd64", &layers, &[tag(&format!("v{number}"))]).await;
     }
     let options = CopyOptions { parallel: PARALLEL, ..CopyOptions::default() };
-    let room = options.whereabouts.moving(PARALLEL);
+    let room = options.whereabouts.lanes(PARALLEL).all();
     let held = Arc::clone(&room).acquire_many_owned(PARALLEL as u32).await.unwrap();
     let server = Server::registry(crate::MemoryRegistry::new()).await;
     let to = server.repository("to");
