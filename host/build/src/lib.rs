@@ -1,0 +1,16 @@
+//! Images made from files and commands.
+//!
+//! A [`Context`](context) is the files that a build may copy, seen through an [`Ignore`](ignore). A layer is
+//! a sorted tar of [`Entry`]s; [`layer`] writes them, `unpack` reads them into a snapshot directory,
+//! `diff` makes one of what a command changed. `exec` runs commands in namespaces over an overlay of
+//! snapshots. `cache` knows what was built before.
+//!
+//! Same inputs, same bytes: entries are sorted, times clamped, compression is fixed, and nothing of
+//! the machine gets in.
+//!
+//! Neighbours: `report` and `oci` below, `capability` above. This room knows no grants, no pipeline,
+//! no terminal and no environment.
+
+mod entry;
+
+pub use entry::{Entry, EntryKind};

@@ -1,0 +1,1 @@
+//! Dockerfiles: parsed, expanded and put in order.
