@@ -95,6 +95,8 @@ fn grant_text(grant: &pipeline::Grant) -> GrantText {
         state: grant.state,
         workspace_read: grant.workspace.read.clone(),
         workspace_write: grant.workspace.write.clone(),
+        exec_run: grant.exec.run,
+        exec_network: grant.exec.network,
     }
 }
 
