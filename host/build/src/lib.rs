@@ -12,5 +12,7 @@
 //! no terminal and no environment.
 
 mod entry;
+pub mod ignore;
+pub mod tree;
 
 pub use entry::{Entry, EntryKind};
