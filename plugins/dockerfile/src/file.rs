@@ -25,10 +25,3 @@ pub struct Stage {
     /// The instructions after it.
     pub instructions: Vec<Instruction>,
 }
-
-impl Dockerfile {
-    /// Lint warnings that need no build: see [`Rule`](crate::Rule) for the others.
-    pub fn lint(&self) -> Vec<crate::Diagnostic> {
-        Vec::new()
-    }
-}

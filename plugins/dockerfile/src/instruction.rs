@@ -252,6 +252,16 @@ pub struct Onbuild {
 }
 
 impl Command {
+    /// What an `ARG` declares; of others, nothing.
+    pub fn arguments(&self) -> &[Argument] {
+        if let Self::Arg(arguments) = self { arguments } else { &[] }
+    }
+
+    /// The head of a stage, of a `FROM`.
+    pub const fn head(&self) -> Option<&From> {
+        if let Self::From(from) = self { Some(from) } else { None }
+    }
+
     /// The keyword, in capitals.
     pub const fn name(&self) -> &'static str {
         match self {

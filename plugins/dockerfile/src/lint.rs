@@ -1,6 +1,18 @@
 //! BuildKit's lint rules.
+//!
+//! Those about the file as written are [`Dockerfile::lint`](crate::Dockerfile::lint), those about
+//! `FROM` are [`Plan::warnings`](crate::Plan::warnings), and those that depend on what variables
+//! hold are [`StageRun::warnings`](crate::StageRun::warnings), to which the builder adds the two
+//! that only it can know of.
 
 use std::fmt;
+
+mod check;
+mod file;
+mod warnings;
+
+pub use check::Check;
+pub(crate) use warnings::Warnings;
 
 /// A rule, by BuildKit's name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,19 +97,25 @@ impl Rule {
             Self::ExposeInvalidFormat => "ExposeInvalidFormat",
         }
     }
+
+    /// What it is about, at BuildKit's documentation.
+    pub fn url(self) -> String {
+        let mut page = String::new();
+        let name = self.name();
+        let mut before_is_lower = false;
+        for (index, c) in name.char_indices() {
+            let next = name.get(index + 1..).and_then(|rest| rest.chars().next());
+            let starts_word = c.is_ascii_uppercase()
+                && (before_is_lower || next.is_some_and(|next| next.is_ascii_lowercase()));
+            if starts_word && !page.is_empty() {
+                page.push('-');
+            }
+            page.push(c.to_ascii_lowercase());
+            before_is_lower = c.is_ascii_lowercase();
+        }
+        format!("https://docs.docker.com/go/dockerfile/rule/{page}/")
+    }
 }
 
-/// What `# check=` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Check {
-    /// `skip=all`
-    pub skip_all: bool,
-    /// `skip=`, by name.
-    pub skip: Vec<String>,
-    /// `experimental=all`
-    pub experimental_all: bool,
-    /// `experimental=`, by name.
-    pub experimental: Vec<String>,
-    /// `error=true`: a warning fails the build.
-    pub error: bool,
-}
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ pub struct RunStep {
     pub user: String,
     /// `--mount`
     pub mounts: Vec<RunMount>,
-    /// A document with `#!`: `argv` is its path, below which nothing else is.
+    /// A document with `#!`: `argv` has its path.
     pub script: Option<Script>,
     /// `--network`
     pub network: Network,
@@ -168,8 +168,8 @@ pub struct AddStep {
     pub exclude: Vec<String>,
     /// `--checksum`: `algorithm:hex`, or a commit.
     pub checksum: Option<String>,
-    /// `--keep-git-dir`, `false` if not said.
-    pub keep_git_dir: bool,
+    /// `--keep-git-dir`; if not said, the URL may say it, and else it is not kept.
+    pub keep_git_dir: Option<bool>,
     /// `--unpack`; if not said, archives of the context are unpacked and those of URLs are not.
     pub unpack: Option<bool>,
 }
