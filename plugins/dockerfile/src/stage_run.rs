@@ -62,9 +62,15 @@ pub struct StageRun {
     next: usize,
     /// Whether the stage itself has a `CMD` so far.
     has_cmd: bool,
+    /// Bytes that words have been expanded to so far.
+    expanded: usize,
     state: StageEnd,
     warnings: Warnings,
 }
+
+/// 16 MiB: all words of a stage together; one word is limited by
+/// [`MAX_EXPANDED`](crate::expand::MAX_EXPANDED).
+const MAX_STAGE: usize = 16 << 20;
 
 /// Where programs are looked up if the base does not say: as in BuildKit.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -100,6 +106,7 @@ impl StageRun {
             triggers: planned.map(|stage| Arc::clone(&stage.triggers)).unwrap_or_default(),
             next: 0,
             has_cmd: false,
+            expanded: 0,
             state,
             warnings: Warnings::new(&plan.file.directives.check),
         }
@@ -146,6 +153,11 @@ impl StageRun {
     fn expand_with(&mut self, lexer: Lexer, word: &Word) -> Result<Expanded, Diagnostic> {
         let expanded =
             lexer.expand(&word.text, &self.state.env).map_err(|error| unexpandable(word, error))?;
+        self.expanded += expanded.text.len();
+        if self.expanded > MAX_STAGE {
+            let message = format!("stage expands to more than {} MiB", MAX_STAGE >> 20);
+            return Err(Diagnostic::error(word.span, message));
+        }
         self.warn_undefined(word, &expanded);
         Ok(expanded)
     }

@@ -1,14 +1,21 @@
 //! "Did you mean": the nearest real name.
 
+/// 64: longer names are not misspelt but generated, and comparing them takes its time.
+const LONGEST: usize = 64;
+
 /// The name in `known` nearest to `found`: at most two letters apart, a third of a long name.
 pub(crate) fn closest<'a>(
     found: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    if found.len() > LONGEST {
+        return None;
+    }
     let found: Vec<char> = found.to_lowercase().chars().collect();
     let limit = (found.len() / 3).max(2).min(found.len().saturating_sub(1));
     known
         .into_iter()
+        .filter(|name| name.len() <= LONGEST)
         .map(|name| (distance(&found, name), name))
         .filter(|&(distance, name)| distance <= limit && distance < name.chars().count())
         .min_by_key(|&(distance, _)| distance)

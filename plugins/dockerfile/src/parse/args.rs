@@ -56,11 +56,13 @@ impl<'a> Args<'a> {
         let first = start + (text.len() - text.trim_start().len());
         let text = text.trim();
         let end = first + text.len();
-        let length = text.find(char::is_whitespace).unwrap_or(text.len());
+        let length = text.find(is_blank).unwrap_or(text.len());
         let keyword = line.word(first, first + length);
         let (flags, start) = split(line, first + length, escape);
         let name = keyword.text.to_ascii_uppercase();
-        Self { line, escape, keyword, name, flags, start: start.min(end), end, first }
+        let rest = line.text.get(start..end).unwrap_or_default();
+        let start = end - rest.trim_start().len();
+        Self { line, escape, keyword, name, flags, start, end, first }
     }
 
     /// The rest as it is.
@@ -165,7 +167,7 @@ impl<'a> Args<'a> {
         let mut words = Vec::new();
         let mut start = None;
         for (index, c) in self.rest().char_indices() {
-            match (c.is_whitespace(), start) {
+            match (is_blank(c), start) {
                 (true, Some(from)) => {
                     words.push(self.line.word(self.start + from, self.start + index));
                     start = None;
@@ -191,6 +193,11 @@ impl<'a> Args<'a> {
     pub(super) fn missing(&self, what: &str) -> Diagnostic {
         Diagnostic::error(self.span(), format!("{} has no {what}", self.name))
     }
+}
+
+/// What separates words; of the blanks of other scripts none does.
+pub(super) const fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\u{b}' | '\u{c}')
 }
 
 /// Why an instruction cannot be a trigger.

@@ -1,6 +1,6 @@
 //! `ENV`, `LABEL` and `ARG`: names and values.
 
-use super::args::Args;
+use super::args::{Args, is_blank};
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{Argument, Pair};
 use crate::word::Word;
@@ -32,9 +32,9 @@ pub(super) fn pairs(args: &Args<'_>, problems: &mut Vec<Diagnostic>) -> Option<V
 
 fn legacy(args: &Args<'_>, problems: &mut Vec<Diagnostic>) -> Option<Pair> {
     let rest = args.rest();
-    let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let length = rest.find(is_blank).unwrap_or(rest.len());
     let value = rest.get(length..).unwrap_or_default();
-    let blanks = value.len() - value.trim_start().len();
+    let blanks = value.len() - value.trim_start_matches(is_blank).len();
     let key = args.line.word(args.start, args.start + length);
     if value.is_empty() {
         let message = format!("`{}` has no value", key.text);

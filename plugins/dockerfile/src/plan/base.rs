@@ -173,6 +173,9 @@ impl Context<'_> {
     }
 
     fn warn_undefined(&self, word: &Word, expanded: &Expanded, warnings: &mut Warnings) {
+        if expanded.unmatched.is_empty() {
+            return;
+        }
         let declared: Vec<&str> =
             arguments::declared(self.file).map(|argument| argument.name.text.as_str()).collect();
         for name in &expanded.unmatched {

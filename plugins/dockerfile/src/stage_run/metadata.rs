@@ -19,6 +19,9 @@ use crate::word::Word;
 /// 65536: every port once; a config with more is a mistake.
 const MAX_PORTS: usize = 1 << 16;
 
+/// Ten thousand: no environment of a program is larger.
+const MAX_VARIABLES: usize = 10_000;
+
 /// What an instruction does, and what the history says of it.
 pub(super) struct Done {
     pub(super) action: Action,
@@ -38,9 +41,23 @@ impl StageRun {
         instruction: &Instruction,
         is_trigger: bool,
     ) -> Result<Step, Diagnostic> {
+        self.check_room(instruction)?;
         let Done { action, created_by, has_layer } = self.do_instruction(instruction)?;
         let (span, text) = (instruction.span, instruction.text.clone());
         Ok(Step { span, text, is_trigger, created_by, has_layer, action })
+    }
+
+    fn check_room(&self, instruction: &Instruction) -> Result<(), Diagnostic> {
+        let more = if let Command::Env(pairs) = &instruction.command {
+            pairs.len()
+        } else {
+            instruction.command.arguments().len()
+        };
+        if self.state.env.len().max(self.state.args.len()) + more <= MAX_VARIABLES {
+            return Ok(());
+        }
+        let message = format!("stage has more than {MAX_VARIABLES} variables");
+        Err(Diagnostic::error(instruction.span, message))
     }
 
     fn do_instruction(&mut self, instruction: &Instruction) -> Result<Done, Diagnostic> {
