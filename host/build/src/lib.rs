@@ -11,8 +11,19 @@
 //! Neighbours: `report` and `oci` below, `capability` above. This room knows no grants, no pipeline,
 //! no terminal and no environment.
 
+pub mod diff;
 mod entry;
 pub mod ignore;
+pub mod layer;
+mod overlay;
+mod remove;
+pub mod snapshot;
+pub mod store;
 pub mod tree;
+pub mod unpack;
+
+#[cfg(test)]
+mod testing;
 
 pub use entry::{Entry, EntryKind};
+pub use overlay::{Overlay, Owners, Rights};
