@@ -154,9 +154,11 @@ impl Builder {
     }
 
     /// An empty filesystem.
-    #[must_use]
-    pub fn scratch(&self) -> Filesystem {
-        Filesystem(self.0.scratch())
+    ///
+    /// # Errors
+    /// What was wrong with the builder: its platform, a cache that it may not use.
+    pub fn scratch(&self) -> Result<Filesystem> {
+        Ok(Filesystem(self.0.scratch()?))
     }
 
     /// That of an image, for the builder's platform or another.
@@ -227,6 +229,12 @@ impl Filesystem {
     /// `invalid.build` where something else is in its place.
     pub fn make_directory(&self, path: &str, owner: Option<&str>) -> Result<Self> {
         Ok(Self(self.0.make_directory(path, owner)?))
+    }
+
+    /// Whether what made it was taken from the cache.
+    #[must_use]
+    pub fn was_cached(&self) -> bool {
+        self.0.was_cached()
     }
 
     /// How many layers there are above those of the base.
@@ -357,6 +365,12 @@ impl Run {
     /// A variable of its environment.
     pub fn environment(self, name: &str, value: &str) -> Self {
         self.0.environment(&wit::Variable { name: name.to_owned(), value: value.to_owned() });
+        self
+    }
+
+    /// A variable that is no reason to run it again: a proxy's.
+    pub fn ambient(self, name: &str, value: &str) -> Self {
+        self.0.ambient(&wit::Variable { name: name.to_owned(), value: value.to_owned() });
         self
     }
 

@@ -19,6 +19,7 @@
     reason = "what panics here fails a test, and says where"
 )]
 
+mod busybox;
 mod certificate;
 mod contract;
 mod docker_registry;
@@ -35,6 +36,7 @@ mod token_server;
 mod tool;
 mod trouble;
 
+pub use busybox::write_busybox;
 pub use certificate::Authority;
 pub use contract::still_fits;
 pub use docker_registry::{Access, DockerRegistry, PASSWORD, USERNAME};

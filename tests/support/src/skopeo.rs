@@ -51,6 +51,13 @@ impl Skopeo {
         serde_json::from_str(&self.inspect_raw(reference)).expect("a manifest is JSON")
     }
 
+    /// The configuration of the image at `reference`.
+    pub fn config(&self, reference: &str) -> Value {
+        let mut command = self.command("inspect", &[""]);
+        command.args(["--config", reference]);
+        serde_json::from_str(&succeed(command)).expect("a configuration is JSON")
+    }
+
     /// Copies an image with all its platforms and no byte changed.
     pub fn copy_all(&self, from: &str, to: &str) {
         let mut command = self.command("copy", &["src-", "dest-"]);

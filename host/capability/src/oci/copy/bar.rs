@@ -42,6 +42,10 @@ impl Bar {
                 format!("copy {from}@{}:{hex} to {}", digest.algorithm(), target.name())
             }
         };
+        Self::titled(oci, title)
+    }
+
+    pub(super) fn titled(oci: &GrantedOci, title: String) -> Self {
         Self { voice: oci.call.voice.clone(), title, state: Mutex::default() }
     }
 }
