@@ -7,13 +7,17 @@ use serde_json::Value;
 use support::repository_root;
 
 /// The rooms of the host and what of ours each may depend on.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("windlass-report", &[]),
     ("windlass-pipeline", &["windlass-report"]),
     ("windlass-run", &["windlass-report", "windlass-pipeline"]),
     ("windlass-oci", &["windlass-report"]),
-    ("windlass-capability", &["windlass-report", "windlass-oci"]),
-    ("windlass-wasm", &["windlass-report", "windlass-oci", "windlass-capability"]),
+    ("windlass-build", &["windlass-report", "windlass-oci"]),
+    ("windlass-capability", &["windlass-report", "windlass-oci", "windlass-build"]),
+    (
+        "windlass-wasm",
+        &["windlass-report", "windlass-oci", "windlass-build", "windlass-capability"],
+    ),
     (
         "windlass",
         &[
@@ -21,6 +25,7 @@ const EDGES: [(&str, &[&str]); 7] = [
             "windlass-pipeline",
             "windlass-run",
             "windlass-oci",
+            "windlass-build",
             "windlass-capability",
             "windlass-wasm",
         ],
