@@ -141,8 +141,8 @@ pub struct CopyStep {
     pub destination: String,
     /// `--chown`: `user[:group]`, names or numbers.
     pub chown: Option<String>,
-    /// `--chmod`
-    pub chmod: Option<crate::chmod::Chmod>,
+    /// `--chmod`: octal or in words, as written.
+    pub chmod: Option<String>,
     /// `--link`
     pub link: bool,
     /// `--parents`
@@ -160,8 +160,8 @@ pub struct AddStep {
     pub destination: String,
     /// `--chown`: `user[:group]`, names or numbers.
     pub chown: Option<String>,
-    /// `--chmod`
-    pub chmod: Option<crate::chmod::Chmod>,
+    /// `--chmod`: octal or in words, as written.
+    pub chmod: Option<String>,
     /// `--link`
     pub link: bool,
     /// `--exclude`

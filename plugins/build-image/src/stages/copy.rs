@@ -1,6 +1,6 @@
 //! `COPY` and `ADD`.
 
-use dockerfile::{AddStep, Chmod, CopySource, CopyStep, Plan};
+use dockerfile::{AddStep, CopySource, CopyStep, Plan};
 use windlass_plugin::build::{Context, Copy, Filesystem, GivenFile};
 use windlass_plugin::{Error, Result};
 
@@ -38,7 +38,7 @@ impl Build<'_> {
             copy = copy.parents();
         }
         let settings =
-            (step.chown.as_deref(), step.chmod.as_ref(), step.exclude.as_slice(), step.link);
+            (step.chown.as_deref(), step.chmod.as_deref(), step.exclude.as_slice(), step.link);
         on.copy(set(copy, settings))
     }
 
@@ -61,20 +61,20 @@ impl Build<'_> {
             copy = copy.unpack();
         }
         let settings =
-            (step.chown.as_deref(), step.chmod.as_ref(), step.exclude.as_slice(), step.link);
+            (step.chown.as_deref(), step.chmod.as_deref(), step.exclude.as_slice(), step.link);
         on.copy(set(copy, settings)).map_err(allow)
     }
 }
 
 fn set(
     mut copy: Copy,
-    (owner, mode, exclude, link): (Option<&str>, Option<&Chmod>, &[String], bool),
+    (owner, mode, exclude, link): (Option<&str>, Option<&str>, &[String], bool),
 ) -> Copy {
     if let Some(owner) = owner {
         copy = copy.owner(owner);
     }
     if let Some(mode) = mode {
-        copy = copy.mode(&mode.to_string());
+        copy = copy.mode(mode);
     }
     for pattern in exclude {
         copy = copy.exclude(pattern);

@@ -2,7 +2,7 @@
 
 use super::StageRun;
 use super::metadata::Done;
-use crate::chmod::Chmod;
+use crate::chmod::is_mode;
 use crate::diagnostic::Diagnostic;
 use crate::expand::Lexer;
 use crate::git::classify;
@@ -24,7 +24,7 @@ struct Expanded {
 /// `--chown` and `--chmod`, expanded.
 struct Owner {
     chown: Option<String>,
-    chmod: Option<Chmod>,
+    chmod: Option<String>,
     said: String,
 }
 
@@ -89,19 +89,17 @@ impl StageRun {
 
     fn owner(&mut self, chown: Option<&Word>, chmod: Option<&Word>) -> Result<Owner, Diagnostic> {
         let chown = self.expand_maybe(chown)?;
-        let said_mode = self.expand_maybe(chmod)?;
-        let mode = said_mode.as_ref().map(|mode| {
-            Chmod::parse(mode).ok_or_else(|| {
-                let span = chmod.map(|word| word.span).unwrap_or_default();
-                Diagnostic::error(span, format!("`--chmod` is `{mode}`, which is no mode"))
-                    .help("write octal digits such as `0755`, or words such as `u=rwX,go=rX`")
-            })
-        });
+        let mode = self.expand_maybe(chmod)?;
+        if let Some(wrong) = mode.as_ref().filter(|mode| !is_mode(mode)) {
+            let span = chmod.map(|word| word.span).unwrap_or_default();
+            return Err(Diagnostic::error(span, format!("`--chmod` is `{wrong}`, which is no mode"))
+                .help("write octal digits such as `0755`, or words such as `u=rwX,go=rX`"));
+        }
         let flag = |name: &str, value: &Option<String>| {
             value.as_ref().map(|value| format!(" --{name}={value}")).unwrap_or_default()
         };
-        let said = format!("{}{}", flag("chown", &chown), flag("chmod", &said_mode));
-        Ok(Owner { chown, chmod: mode.transpose()?, said })
+        let said = format!("{}{}", flag("chown", &chown), flag("chmod", &mode));
+        Ok(Owner { chown, chmod: mode, said })
     }
 
     /// Paths come before documents, whatever their order, as they do in BuildKit.
