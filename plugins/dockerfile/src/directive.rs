@@ -90,12 +90,12 @@ impl DirectiveReader {
 /// `# name = value`, if the name is one of ours; in any case.
 fn split(line: &str, start: usize) -> Option<(&'static str, Word)> {
     let (name, value) = line.strip_prefix('#')?.split_once('=')?;
-    let name = name.trim().to_ascii_lowercase();
+    let name = name.trim_start().trim_ascii_end().to_ascii_lowercase();
     let name = ["syntax", "escape", "check"].into_iter().find(|known| *known == name)?;
-    let said = value.trim();
+    let said = value.trim_ascii();
     if said.is_empty() {
         return None;
     }
-    let at = start + line.len() - value.trim_start().len();
+    let at = start + line.len() - value.trim_ascii_start().len();
     Some((name, Word::new(said, Span::new(at, at + said.len()))))
 }

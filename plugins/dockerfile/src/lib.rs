@@ -21,7 +21,7 @@
 //! pairs are left to its caller. This one differs in 11, all of them mount options that BuildKit
 //! refuses a moment later, and of all others reads every word alike. Parse-dockerfile also stops at
 //! the first problem, has no places within words, and leaves out expansion, stages, triggers and
-//! lints: what it would save is a tenth of this crate.
+//! lints, which are five lines of every seven here.
 //!
 //! Neighbours: plugins that build images, or watch what they are built on. No crate of `host/`.
 

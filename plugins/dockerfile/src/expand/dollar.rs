@@ -40,7 +40,8 @@ impl State<'_> {
                 let Some(modifier) = self.next() else { return Err(self.unclosed(start)) };
                 match modifier {
                     '-' | '+' | '?' => self.default(start, &name, modifier, true),
-                    _ => Err(self.unsupported(start, &format!(":{modifier}"))),
+                    '#' | '%' => Err(self.unsupported(start, &format!(":{modifier}"))),
+                    _ => self.slice(start, &name, modifier),
                 }
             }
             '-' | '+' | '?' => self.default(start, &name, modifier, false),
@@ -78,6 +79,16 @@ impl State<'_> {
                 Err(self.error(start, format!("`{name}`: {message}")))
             }
         }
+    }
+
+    /// `${name:0:3}` of other shells: no modifier of ours, but theirs if the name is not set and is
+    /// left as it is. A `RUN` with it may open documents.
+    fn slice(&mut self, start: usize, name: &str, modifier: char) -> Result<String, ExpandError> {
+        let word = self.operand(start, '}', false)?;
+        if self.look_up(name, start).is_none() && self.lexer.keep_unset {
+            return Ok(format!("${{{name}:{modifier}{word}}}"));
+        }
+        Err(self.unsupported(start, &format!(":{modifier}")))
     }
 
     /// `#`, `##`, `%`, `%%`.

@@ -62,6 +62,12 @@ fn documents_follow_each_other() {
 }
 
 #[test]
+fn substitutions_of_other_shells_are_no_hindrance() {
+    let (heredocs, problems) = read("RUN x=${V:0:3} cat <<A\nB\nA\n");
+    assert_eq!((heredocs.len(), problems.len()), (1, 0));
+}
+
+#[test]
 fn a_document_has_to_end() {
     assert_eq!(read("RUN <<A\nx\n A\n").1, ["heredoc `A` is not closed"]);
     let many = format!("RUN {}\n", "<<A ".repeat(65)) + &"A\n".repeat(65);

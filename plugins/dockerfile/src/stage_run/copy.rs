@@ -92,8 +92,11 @@ impl StageRun {
         let mode = self.expand_maybe(chmod)?;
         if let Some(wrong) = mode.as_ref().filter(|mode| !is_mode(mode)) {
             let span = chmod.map(|word| word.span).unwrap_or_default();
-            return Err(Diagnostic::error(span, format!("`--chmod` is `{wrong}`, which is no mode"))
-                .help("write octal digits such as `0755`, or words such as `u=rwX,go=rX`"));
+            return Err(Diagnostic::error(
+                span,
+                format!("`--chmod` is `{wrong}`, which is no mode"),
+            )
+            .help("write octal digits such as `0755`, or words such as `u=rwX,go=rX`"));
         }
         let flag = |name: &str, value: &Option<String>| {
             value.as_ref().map(|value| format!(" --{name}={value}")).unwrap_or_default()
