@@ -281,6 +281,10 @@ pub(crate) enum Plugin {
     },
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    pipeline::unit::parse_size(text).map_err(|_| "expected a size, such as 10GB".to_owned())
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),

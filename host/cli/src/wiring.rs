@@ -199,7 +199,7 @@ pub(crate) fn backends(
 /// What builds images: this program, in namespaces, over a store in the cache directory.
 pub(crate) fn build_engine(settings: &Settings) -> Engine {
     let clock = || {
-        let now = run::SystemClock.now().as_millis() / 1000;
+        let now = run::Clock::now(&run::SystemClock).as_millis() / 1000;
         i64::try_from(now).unwrap_or(i64::MAX)
     };
     Engine::new(EngineOptions {

@@ -214,12 +214,19 @@ impl Build<'_> {
             | Action::Onbuild(_)
             | Action::Maintainer(_) => return Ok(None),
         };
-        let (word, count) = match made.was_cached() {
-            true => ("cached", &mut self.steps.cached),
-            false => ("done", &mut self.steps.done),
-        };
-        *count += 1;
-        log::info!("{word}: {}", step.text);
+        match (made.was_cached(), &step.action) {
+            (true, _) => {
+                self.steps.cached += 1;
+                log::info!("{} (cached)", step.text);
+            }
+            (false, action) => {
+                self.steps.done += 1;
+                // A command was announced before it ran.
+                if !matches!(action, Action::Run(_)) {
+                    log::info!("{}", step.text);
+                }
+            }
+        }
         Ok(Some(made))
     }
 

@@ -3,6 +3,17 @@
 
 /// Whether `text` is a reference, short ones included.
 pub(crate) fn is_reference(text: &str) -> bool {
+    is_place(text) || is_image_name(text)
+}
+
+/// Whether `text` names an image in a directory or a file: `oci-layout:PATH[:TAG]` and its like, which
+/// go beyond what BuildKit takes. What stands behind is for whoever opens it to judge.
+fn is_place(text: &str) -> bool {
+    let prefixes = ["oci-layout:", "oci-archive:", "docker-archive:"].into_iter();
+    prefixes.filter_map(|prefix| text.strip_prefix(prefix)).any(|path| !path.is_empty())
+}
+
+fn is_image_name(text: &str) -> bool {
     let (name, digest) =
         text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     if !digest.is_none_or(is_digest) || is_identifier(text) {

@@ -15,6 +15,9 @@ use crate::bindings::windlass::build::build as wit;
 use crate::bindings::windlass::oci::oci::Descriptor;
 use crate::state::StepState;
 
+/// The usual level: as small as gzip, at a fraction of its time.
+const ZSTD_LEVEL: i32 = 3;
+
 /// What a method that cannot fail was refused: said when the handle is used.
 #[expect(
     unreachable_pub,
@@ -41,7 +44,7 @@ impl StepState {
         Ok(self.table.get(this)?.builder.clone())
     }
 
-    fn told(
+    fn tell(
         &mut self,
         this: &Resource<PendingBuilder>,
         tell: impl FnOnce(&GrantedBuilder) -> Result<(), Fault>,
@@ -143,7 +146,7 @@ impl wit::HostBuilder for StepState {
     }
 
     async fn no_cache(&mut self, this: Resource<PendingBuilder>) -> wasmtime::Result<()> {
-        self.told(&this, |builder| {
+        self.tell(&this, |builder| {
             builder.no_cache();
             Ok(())
         })
@@ -154,7 +157,7 @@ impl wit::HostBuilder for StepState {
         this: Resource<PendingBuilder>,
         seconds: u64,
     ) -> wasmtime::Result<()> {
-        self.told(&this, |builder| {
+        self.tell(&this, |builder| {
             builder.source_date_epoch(seconds);
             Ok(())
         })
@@ -165,11 +168,11 @@ impl wit::HostBuilder for StepState {
         this: Resource<PendingBuilder>,
         compression: wit::Compression,
     ) -> wasmtime::Result<()> {
-        self.told(&this, |builder| {
+        self.tell(&this, |builder| {
             builder.compression(match compression {
-                wit::Compression::Gzip => capability::LayerCompression::gzip(),
-                wit::Compression::Zstd => capability::LayerCompression::zstd(),
-                wit::Compression::None => capability::LayerCompression::none(),
+                wit::Compression::Gzip => capability::LayerCompression::Gzip,
+                wit::Compression::Zstd => capability::LayerCompression::Zstd { level: ZSTD_LEVEL },
+                wit::Compression::None => capability::LayerCompression::None,
             });
             Ok(())
         })
@@ -181,7 +184,7 @@ impl wit::HostBuilder for StepState {
         repository: Resource<Repository>,
     ) -> wasmtime::Result<()> {
         let repository = self.table.get(&repository)?.clone();
-        self.told(&this, |builder| builder.cache_from(&repository))
+        self.tell(&this, |builder| builder.cache_from(&repository))
     }
 
     async fn cache_to(
@@ -190,7 +193,7 @@ impl wit::HostBuilder for StepState {
         repository: Resource<Repository>,
     ) -> wasmtime::Result<()> {
         let repository = self.table.get(&repository)?.clone();
-        self.told(&this, |builder| builder.cache_to(&repository))
+        self.tell(&this, |builder| builder.cache_to(&repository))
     }
 
     async fn scratch(
