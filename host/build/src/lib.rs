@@ -11,6 +11,7 @@
 //! Neighbours: `report` and `oci` below, `capability` above. This room knows no grants, no pipeline,
 //! no terminal and no environment.
 
+pub mod context;
 pub mod diff;
 mod entry;
 pub mod ignore;
