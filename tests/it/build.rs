@@ -42,7 +42,7 @@ impl Workshop {
         format!("{}/base/busybox:1", self.registry())
     }
 
-    /// Builds the base from nothing, as anybody would: `FROM scratch`, `COPY . /`.
+    /// Builds the base from nothing, as anybody would, in the folder `base`, which stays.
     fn make_base(&self) {
         static ROOT: OnceLock<TempDir> = OnceLock::new();
         let root = ROOT.get_or_init(|| {
@@ -59,7 +59,6 @@ impl Workshop {
         std::fs::rename(&archive, self.host.path("base/busybox.tar")).unwrap();
         let with = format!("context = \"base\"\ntags = [{:?}]", self.base());
         self.build(&with);
-        std::fs::remove_dir_all(self.host.path("base")).unwrap();
     }
 
     /// A pipeline with one step `build`; `with` is the inside of its table.

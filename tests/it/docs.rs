@@ -71,7 +71,10 @@ fn every_example_runs_with_registries_of_this_machine() {
         ),
         (
             BUILT,
-            (vec![format!("base={from}/base/alpine:3.20"), format!("target={to}/hello")], "hello:v1"),
+            (
+                vec![format!("base={from}/base/alpine:3.20"), format!("target={to}/hello")],
+                "hello:v1",
+            ),
         ),
         ("import.toml", (vec![app.clone(), format!("target={to}/import:v1")], "import:v1")),
         ("offline-bundle.toml", (vec![app, format!("target={to}/bundle:v1")], "bundle:v1")),

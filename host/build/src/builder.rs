@@ -225,8 +225,8 @@ impl Builder {
             blocking(move || Ok(work.new_blob()?)).await?
         };
         let what = "writing a layer into the build store";
-        let file = tokio::fs::OpenOptions::new().append(true).open(new.path()).await;
-        let mut file = file.map_err(Error::io(what))?;
+        let (file, _) = new.sink()?.into_parts();
+        let mut file = tokio::fs::File::from_std(file);
         while let Some(chunk) = stream.next().await {
             file.write_all(&chunk?).await.map_err(Error::io(what))?;
         }

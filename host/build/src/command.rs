@@ -110,7 +110,7 @@ pub enum Mount {
     },
 }
 
-/// Who hears what a command says, line by line.
+/// Who hears what a command says, line by line; the first line is its title.
 pub type OnLine = Arc<dyn Fn(Stream, &[u8]) + Send + Sync>;
 
 /// Ends the command when whoever waits for it goes away.
@@ -168,12 +168,17 @@ impl Filesystem {
 
     async fn execute(&self, command: Command, line: OnLine) -> Result<Option<Layer>, Error> {
         let title = command.title.clone();
+        line(Stream::Out, title.as_bytes());
         let snapshot = self.snapshot().await?;
         let mut sources = Vec::new();
         for mount in &command.mounts {
             sources.push(match mount {
                 Mount::Files { filesystem, .. } => filesystem.snapshot().await?.lower(),
-                _ => Vec::new(),
+                Mount::Script { .. }
+                | Mount::Cache { .. }
+                | Mount::Tmpfs { .. }
+                | Mount::Secret { .. }
+                | Mount::SecretVariable { .. } => Vec::new(),
             });
         }
         let work = self.builder.work().await?;

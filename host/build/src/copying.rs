@@ -203,9 +203,13 @@ impl Filesystem {
         const LARGEST: u64 = 4 * 1024 * 1024;
         let (snapshot, path) = (self.snapshot().await?, path.trim_start_matches('/').to_owned());
         blocking(move || {
-            let failed = |error: io::Error| match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
-                _ => Err(Error::io("reading a file of the image")(error)),
+            let failed = |error: io::Error| {
+                let is_nothing =
+                    [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind());
+                match is_nothing {
+                    true => Ok(None),
+                    false => Err(Error::io("reading a file of the image")(error)),
+                }
             };
             let real = match crate::tree::resolve(&snapshot, Path::new(&path)) {
                 Ok(real) => real,
@@ -259,7 +263,7 @@ impl Filesystem {
         let exclude = match request.exclude.is_empty() {
             true => None,
             false => Some(
-                Ignore::parse("--exclude", &request.exclude.join("\n"))
+                Ignore::parse("--exclude", request.exclude.join("\n"))
                     .map_err(|bad| Error::invalid(bad.to_string(), "mend the pattern"))?,
             ),
         };
@@ -315,7 +319,7 @@ fn layer_of(
     let picks = match opened.iter().any(|opened| opened.is_unpacked) {
         // What was unpacked goes below the destination, which is a directory then.
         true => {
-            let directory = Destination { is_directory: true, ..destination.clone() };
+            let directory = Destination { is_directory: true, ..destination };
             select(&sources, &terms.selection(&directory, image, owner))?
         }
         false => select(&sources, &terms.selection(&destination, image, owner))?,

@@ -131,7 +131,11 @@ fn differs(
     match a.kind {
         Kind::File => a.size != b.size || content(before, path).ok() != content(after, path).ok(),
         Kind::Symlink => before.read_link(path).ok() != after.read_link(path).ok(),
-        _ => false,
+        Kind::Directory
+        | Kind::CharacterDevice { .. }
+        | Kind::BlockDevice { .. }
+        | Kind::Fifo
+        | Kind::Socket => false,
     }
 }
 

@@ -136,6 +136,17 @@ impl Kind {
     pub const ALL: [Self; 5] =
         [Self::Record, Self::Blob, Self::Snapshot, Self::Mount, Self::Document];
 
+    /// The word for it: `record`, `blob`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Blob => "blob",
+            Self::Snapshot => "snapshot",
+            Self::Mount => "mount",
+            Self::Document => "document",
+        }
+    }
+
     fn number(self) -> i64 {
         match self {
             Self::Record => 0,

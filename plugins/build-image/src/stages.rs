@@ -260,11 +260,7 @@ impl Build<'_> {
         drop(self.done);
         drop(self.images);
         let filesystem = Rc::try_unwrap(stage.filesystem)
-            .map_err(|_| Error::failed("a filesystem is still in use"));
-        let filesystem = match filesystem {
-            Ok(filesystem) => filesystem,
-            Err(error) => return Err(error),
-        };
+            .map_err(|_| Error::failed("a filesystem is still in use"))?;
         let product = Product {
             platform: self.builder.platform(),
             content: Content::Built(filesystem),

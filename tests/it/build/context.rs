@@ -16,7 +16,7 @@ fn what_a_context_would_send_is_listed_without_building() {
         .file("app/keep.log", "")
         .file("app/drop.log", "");
     host.run(&["build", "context", "app"]).exits(0).stdout_is(str![[r#"
-        58  .dockerignore
+        37  .dockerignore
          0  deep
          0  keep.log
          9  main.c
@@ -59,6 +59,7 @@ fn no_path_leaves_the_context() {
 fn a_context_that_was_not_granted_is_not_read() {
     let shop = Workshop::new();
     shop.host.write("ctx/Dockerfile", "FROM scratch\nCOPY . /\n");
+    shop.host.write("other/file", "");
     let pipeline = shop.pipeline("context = \"ctx\"");
     shop.host.write(
         "p.toml",

@@ -98,7 +98,7 @@ const FEATURES: &[Feature] = &[
     ),
     plain(
         "user and workdir",
-        "FROM BASE\nWORKDIR /work\nWORKDIR deep\nRUN [ \"$(pwd)\" = /work/deep ]\nUSER app\nRUN [ \"$(id -u):$(id -g)\" = 1000:1000 ] && [ \"$HOME\" = /home/app ]\nWORKDIR /home/app\nRUN echo mine > mine && [ \"$(stat -c %U mine)\" = app ]\nUSER 1000:50\nRUN [ \"$(id -g)\" = 50 ]\n",
+        "FROM BASE\nWORKDIR /work\nWORKDIR deep\nRUN [ \"$(pwd)\" = /work/deep ]\nUSER app\nRUN [ \"$(id -u):$(id -g)\" = 1000:1000 ] && [ \"$HOME\" = /home/app ]\nWORKDIR /home/app/own\nRUN echo mine > mine && [ \"$(stat -c %U mine)\" = app ]\nUSER 1000:50\nRUN [ \"$(id -g)\" = 50 ]\n",
     ),
     plain(
         "volume",
@@ -110,7 +110,7 @@ const FEATURES: &[Feature] = &[
     ),
     plain(
         "run heredoc",
-        "FROM BASE\nRUN <<EOF\nset -e\necho one > /one\necho two > /two\nEOF\nRUN <<'SCRIPT'\n#!/bin/busybox awk -f\nBEGIN { print \"awk\" > \"/awk\" }\nSCRIPT\nRUN [ \"$(cat /one /two /awk | tr '\\n' ,)\" = one,two,awk, ]\n",
+        "FROM BASE\nRUN <<EOF\nset -e\necho one > /one\necho two > /two\nEOF\nRUN <<'SCRIPT'\n#!/bin/busybox sh\necho awk > /awk\nSCRIPT\nRUN [ \"$(cat /one /two /awk | tr '\\n' ,)\" = one,two,awk, ]\n",
     ),
     plain(
         "copy heredoc",

@@ -20,13 +20,13 @@ fn an_application_is_built_on_a_base_of_another_registry() {
     let files = TempDir::new().unwrap();
     let apps = Embedded::start(&shop.host, files.path());
     let registry = shop.registry().to_owned();
-    shop.host.write("base/node", NODE);
-    shop.host.write("base/Dockerfile-base", BASE.replace("BUSYBOX", &shop.base()));
+    shop.host.write("node/node", NODE);
+    shop.host.write("node/Dockerfile-base", BASE.replace("BUSYBOX", &shop.base()));
     shop.host.write("app/Dockerfile-app", APP);
     shop.host.write("app/server.js", "serve()\n");
     let node = format!("{registry}/baseimages/node:9-alpine");
     let built =
-        shop.build(&format!("context = \"base\"\nfile = \"Dockerfile-base\"\ntags = [{node:?}]"));
+        shop.build(&format!("context = \"node\"\nfile = \"Dockerfile-base\"\ntags = [{node:?}]"));
     let base_digest = built["digest"].as_str().unwrap().to_owned();
     let app = format!("{}/helloworld:v1", apps.address());
     let with = format!(
@@ -61,10 +61,10 @@ fn an_application_is_built_on_a_base_of_another_registry() {
 
     // The base is updated: the application is another one.
     shop.host.write(
-        "base/Dockerfile-base",
+        "node/Dockerfile-base",
         BASE.replace("BUSYBOX", &shop.base()).replace("9.11.2", "9.11.2a"),
     );
-    shop.build(&format!("context = \"base\"\nfile = \"Dockerfile-base\"\ntags = [{node:?}]"));
+    shop.build(&format!("context = \"node\"\nfile = \"Dockerfile-base\"\ntags = [{node:?}]"));
     let rebuilt = shop.build(&with);
     assert_ne!(rebuilt["digest"], built["digest"]);
     assert_eq!(rebuilt["changed"], true);

@@ -11,7 +11,7 @@ const FOLDERS: [(&str, u32); 11] = [
     ("bin", 0o755),
     ("dev", 0o755),
     ("etc", 0o755),
-    ("home/app", 0o750),
+    ("home/app", 0o755),
     ("proc", 0o755),
     ("root", 0o700),
     ("sys", 0o755),

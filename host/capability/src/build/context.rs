@@ -173,9 +173,9 @@ fn confined(root: &Path, path: &str, shown: &str) -> Result<PathBuf, Fault> {
             let value = shown.to_owned();
             return Denied { key: "workspace.read", value, layer: Layer::Link, toml: None }.into();
         }
-        let (kind, code) = match error.kind() {
-            std::io::ErrorKind::NotFound => (Kind::NotFound, "not-found.build"),
-            _ => (Kind::Failed, "build.io"),
+        let (kind, code) = match error.kind() == std::io::ErrorKind::NotFound {
+            true => (Kind::NotFound, "not-found.build"),
+            false => (Kind::Failed, "build.io"),
         };
         Fault::new(kind, format!("there is no context `{shown}`"))
             .code(code)

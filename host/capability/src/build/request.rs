@@ -45,7 +45,7 @@ pub enum CopySource {
     /// A path or pattern of a context.
     Context(BuildContext, String),
     /// A path or pattern of a filesystem.
-    Filesystem(BuildFilesystem, String),
+    Filesystem(Box<BuildFilesystem>, String),
     /// What is at a URL.
     Url {
         /// Where.

@@ -320,5 +320,7 @@ fn parse_platforms(texts: &[String]) -> Result<Vec<Platform>, Fault> {
 /// but on Windows its own.
 pub(crate) fn system_platform() -> String {
     let os = if cfg!(windows) { "windows" } else { "linux" };
-    format!("{os}/{}", std::env::consts::ARCH)
+    let text = format!("{os}/{}", std::env::consts::ARCH);
+    // As images name it: `amd64`, not `x86_64`.
+    text.parse().map_or(text, |platform: Platform| platform.to_string())
 }
