@@ -38,6 +38,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use report::Fault;
 
@@ -70,6 +71,8 @@ pub struct Executor {
     setup: Setup,
     mapping: Mapping,
     namespace: Option<OwnedFd>,
+    /// A helper for the next command: a program of this size takes a millisecond to start.
+    spare: Mutex<Option<Running>>,
 }
 
 impl Executor {
@@ -79,7 +82,7 @@ impl Executor {
     /// [`ExecError::Step`] with [`Step::UserNamespace`] if it allows no sandbox at all.
     pub fn new(setup: Setup) -> Result<Self, ExecError> {
         let (mapping, namespace) = mapping::find(&setup)?;
-        Ok(Self { setup, mapping, namespace })
+        Ok(Self { setup, mapping, namespace, spare: Mutex::new(None) })
     }
 
     /// Which users and groups commands have.
@@ -95,14 +98,33 @@ impl Executor {
     pub fn start(&self, run: &Run) -> Result<Running, ExecError> {
         let is_real_root = self.mapping == Mapping::Root;
         let (sandbox, secrets) = order::sandbox(run, self.mapping.ids(), is_real_root)?;
+        let order = Order::Run(Box::new(sandbox));
+        let namespace = self.namespace.as_ref();
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One that somebody has killed meanwhile takes no order.
+        let ordered = spare.filter(|spare| spare.order(&order, &secrets, namespace).is_ok());
+        let running = match ordered {
+            Some(running) => running,
+            None => {
+                let running = self.helper()?;
+                let failed = |source| ExecError::Process { what: "start a command", source };
+                running.order(&order, &secrets, namespace).map_err(failed)?;
+                running
+            }
+        };
+        // While that one works. Without a spare one the next command begins later, and nothing else.
+        let spare = self.helper().ok();
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = spare;
+        Ok(running)
+    }
+
+    /// A helper that waits for its order.
+    fn helper(&self) -> Result<Running, ExecError> {
         let (mut helper, control) = spawn(&self.setup, Stdio::piped(), Stdio::piped())?;
-        let failed = |source| ExecError::Process { what: "start a command", source };
+        let failed = |source| ExecError::Process { what: "start a helper", source };
         let pipes = helper.stdout.take().zip(helper.stderr.take());
         let (out, err) = pipes.ok_or_else(|| failed(std::io::Error::other("no pipes")))?;
-        let running = Running::new(helper, control, out.into(), err.into()).map_err(failed)?;
-        let order = Order::Run(Box::new(sandbox));
-        running.order(&order, &secrets, self.namespace.as_ref()).map_err(failed)?;
-        Ok(running)
+        Running::new(helper, control, out.into(), err.into()).map_err(failed)
     }
 
     /// Does file work as the root of the commands: in this process where that is who we are, in a

@@ -219,13 +219,12 @@ impl From<ExecError> for Fault {
                     .code("build.run-process")
                     .cause(source)
             }
-            ExecError::Lost(how) => Self::new(
-                Kind::Internal,
-                "the process that watches over a command has died",
-            )
-            .side(Side::Host)
-            .code("build.run-lost")
-            .cause(how),
+            ExecError::Lost(how) => {
+                Self::new(Kind::Internal, "the process that watches over a command has died")
+                    .side(Side::Host)
+                    .code("build.run-lost")
+                    .cause(how)
+            }
             ExecError::Step(failure) => failure.into(),
         }
     }

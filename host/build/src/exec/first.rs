@@ -19,7 +19,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::error::{At as _, Failure, Step};
-use super::mount::{INERT, SEALED, Tree, magic, place};
+use super::mount::{INERT, SEALED, Tree, is_directory, magic, place};
 use super::order::{Answer, Start};
 use super::stage::{Stage, existing, hide};
 use super::user::User;
@@ -146,11 +146,11 @@ fn run(
     if let Some(name) = start.arguments.first() {
         command.arg0(name);
     }
+    privilege::scope(start.rights)?;
     privilege::filter()?;
     let error = command.exec();
     Err(error).at(Step::Command, format!("cannot run `{}`", program.display()))
 }
-
 
 /// Mounts `/proc` of this process namespace, with what Docker hides hidden.
 fn proc(root: &Path) -> Result<(), Failure> {
@@ -163,14 +163,12 @@ fn proc(root: &Path) -> Result<(), Failure> {
         let path = target.join(name);
         let what = || format!("cannot hide /proc/{name}");
         let Some(found) = existing(&path).at(Step::Proc, what())? else { continue };
-        let stat = rustix::fs::fstat(&found).at(Step::Proc, what())?;
-        match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
-            rustix::fs::FileType::Directory => hide(stage, &path).at(Step::Proc, what())?,
-            _ => {
-                let null = place(&root.join("dev/null")).at(Step::Proc, what())?;
-                let null = Tree::copy(null).at(Step::Proc, what())?;
-                null.attach(found).at(Step::Proc, what())?;
-            }
+        if is_directory(&found).at(Step::Proc, what())? {
+            hide(stage, &path).at(Step::Proc, what())?;
+        } else {
+            let null = place(&root.join("dev/null")).at(Step::Proc, what())?;
+            let null = Tree::copy(null).at(Step::Proc, what())?;
+            null.attach(found).at(Step::Proc, what())?;
         }
     }
     for name in READ_ONLY {
@@ -213,10 +211,9 @@ fn directory(path: &str) -> Result<(), Failure> {
 /// Lets the command open `/dev/stdout` and `/dev/stderr` again, whoever it runs as.
 fn own_streams(user: &User) -> Result<(), Failure> {
     let uid = Some(Uid::from_raw(user.uid));
-    for given in [
-        rustix::fs::fchown(io::stdout(), uid, None),
-        rustix::fs::fchown(io::stderr(), uid, None),
-    ] {
+    for given in
+        [rustix::fs::fchown(io::stdout(), uid, None), rustix::fs::fchown(io::stderr(), uid, None)]
+    {
         given.at(Step::Privileges, "cannot give the output to the command")?;
     }
     // What was a socket to the helper must not be the command's.
@@ -229,7 +226,8 @@ fn own_streams(user: &User) -> Result<(), Failure> {
 fn has_parent(control: &UnixStream) -> Result<(), Failure> {
     let mut watched = [PollFd::new(control, PollFlags::RDHUP)];
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    let ready = poll(&mut watched, Some(&now)).at(Step::FirstProcess, "cannot look for the helper")?;
+    let ready =
+        poll(&mut watched, Some(&now)).at(Step::FirstProcess, "cannot look for the helper")?;
     if ready > 0 {
         return Err(Failure::new(Step::FirstProcess, "the helper has died"));
     }
@@ -251,7 +249,8 @@ fn find(arguments: &[String], environment: &[(String, String)]) -> Result<PathBu
             return Ok(candidate);
         }
     }
-    let mut failure = Failure::new(Step::Command, format!("no `{name}` in PATH, which is `{path}`"));
+    let mut failure =
+        Failure::new(Step::Command, format!("no `{name}` in PATH, which is `{path}`"));
     failure.errno = Some(rustix::io::Errno::NOENT.raw_os_error());
     Err(failure)
 }

@@ -205,7 +205,8 @@ impl Namespace {
     /// Writes a map, which the kernel takes in one piece or not at all.
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let what = || format!("cannot write {name} of a user namespace");
-        let file = rustix::fs::open(self.file(name), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        let file =
+            rustix::fs::open(self.file(name), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
         let file = file.at(Step::UserNamespace, what())?;
         let written = rustix::io::write(&file, text.as_bytes()).at(Step::UserNamespace, what())?;
         if written == text.len() {

@@ -18,10 +18,8 @@ pub(super) const INERT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
 /// The same, read-only, for mounts that exist.
-pub(super) const SEALED: MountFlags = MountFlags::RDONLY
-    .union(MountFlags::NOSUID)
-    .union(MountFlags::NODEV)
-    .union(MountFlags::NOEXEC);
+pub(super) const SEALED: MountFlags =
+    MountFlags::RDONLY.union(MountFlags::NOSUID).union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
 /// A mount, at first not attached to any place.
 pub(super) struct Tree(OwnedFd);
@@ -65,7 +63,8 @@ impl Tree {
 
     /// Puts it over `place`.
     pub(super) fn attach(&self, place: impl AsFd) -> io::Result<()> {
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        let flags =
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         Ok(move_mount(&self.0, "", place, "", flags)?)
     }
 
@@ -111,4 +110,10 @@ pub(super) fn place_in(root: impl AsFd, path: &Path, flags: OFlags) -> rustix::i
     };
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     openat2(root, path, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+}
+
+/// Whether an open place is a directory.
+pub(super) fn is_directory(place: impl AsFd) -> io::Result<bool> {
+    let stat = rustix::fs::fstat(place)?;
+    Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory)
 }

@@ -14,13 +14,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, futimens, mkdirat,
-    openat, openat2, readlinkat, statat, unlinkat, utimensat,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat,
+    futimens, mkdirat, openat, openat2, readlinkat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount};
 
 use super::error::{At as _, Failure, Step};
-use super::mount::{magic, place_in};
+use super::mount::{is_directory, magic, place_in};
 
 /// Links to follow for one place, as many as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -133,7 +134,11 @@ impl Points {
             let next = match &within {
                 Some(path) => {
                     let next = path.join(&name);
-                    self.made.push(Made { parent: Parent::Upper(path.clone()), name: name.clone(), shape });
+                    self.made.push(Made {
+                        parent: Parent::Upper(path.clone()),
+                        name: name.clone(),
+                        shape,
+                    });
                     Some(next)
                 }
                 None => {
@@ -194,7 +199,13 @@ impl Points {
 
     fn remove_made(&self, made: &Made) -> io::Result<()> {
         match &made.parent {
-            Parent::Elsewhere(parent) => remove(parent, &made.name, made.shape),
+            Parent::Elsewhere(parent) => {
+                // What is mounted there is in the way, and reached by the name alone.
+                rustix::process::fchdir(parent)?;
+                let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+                let _ = unmount(made.name.as_os_str(), flags);
+                remove(parent, &made.name, made.shape)
+            }
             Parent::Upper(path) => match self.in_upper(path)? {
                 Some(parent) => remove(&parent, &made.name, made.shape),
                 None => Ok(()),
@@ -265,9 +276,8 @@ fn remove(parent: &OwnedFd, name: &std::ffi::OsStr, shape: Shape) -> io::Result<
 }
 
 fn checked(found: OwnedFd, path: &str, shape: Shape) -> Result<OwnedFd, Failure> {
-    let stat = fstat(&found).at(Step::MountPoint, format!("cannot look at `{path}`"))?;
-    let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    match (shape, is_directory) {
+    let is_directory = is_directory(&found);
+    match (shape, is_directory.at(Step::MountPoint, format!("cannot look at `{path}`"))?) {
         (Shape::Directory, false) => {
             let detail = format!("`{path}` is to be a directory, and the image has a file there");
             Err(Failure::new(Step::MountPoint, detail))

@@ -85,15 +85,36 @@ pub(super) struct Fixture {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum FixtureKind {
-    Bind { source: Vec<PathBuf>, path: String, access: Access },
-    Cache { directory: PathBuf, mode: u32, uid: u32, gid: u32, access: Access },
-    Tmpfs { size: Option<u64> },
+    Bind {
+        source: Vec<PathBuf>,
+        path: String,
+        access: Access,
+    },
+    Cache {
+        directory: PathBuf,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+        access: Access,
+    },
+    Tmpfs {
+        size: Option<u64>,
+    },
     /// `bytes` is the number of the secret behind the frame.
-    Secret { bytes: usize, mode: u32, uid: u32, gid: u32 },
+    Secret {
+        bytes: usize,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+    },
 }
 
 /// Splits a request into what may be text and what may not. The secrets of variables come last.
-pub(super) fn sandbox(run: &Run, ids: u32, is_real_root: bool) -> Result<(Sandbox, Vec<&Secret>), Failure> {
+pub(super) fn sandbox(
+    run: &Run,
+    ids: u32,
+    is_real_root: bool,
+) -> Result<(Sandbox, Vec<&Secret>), Failure> {
     if run.arguments.first().is_none_or(String::is_empty) {
         return Err(Failure::new(Step::Request, "no command to run"));
     }

@@ -1,5 +1,6 @@
 //! What a command may do: capabilities, identity, the filter of system calls.
 
+use landlock::{CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreated, Scope};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capability_is_in_bounding_set, clear_ambient_capability_set,
@@ -86,13 +87,33 @@ fn become_user(user: &User, rights: Rights) -> Result<(), Failure> {
     nix::unistd::setresuid(uid, uid, uid).at(Step::Privileges, what())
 }
 
+/// On the machine's own network, keeps the command from sockets with names of that network, as X11,
+/// D-Bus and container runtimes have them: no file permission guards those. Linux before 6.12
+/// cannot do it.
+pub(super) fn scope(rights: Rights) -> Result<(), Failure> {
+    if rights.network == Network::None {
+        return Ok(());
+    }
+    let scoped = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .scope(Scope::AbstractUnixSocket)
+        .and_then(Ruleset::create)
+        .and_then(RulesetCreated::restrict_self);
+    match scoped {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let detail = format!("cannot keep the command from the machine's sockets: {error}");
+            Err(Failure::new(Step::Filter, detail))
+        }
+    }
+}
+
 /// Lets the kernel refuse what [`seccomp`] refuses, from now on.
 pub(super) fn filter() -> Result<(), Failure> {
     let Some(program) = seccomp::filter() else {
         let detail = "system calls of this kind of processor are not known here";
         return Err(Failure::new(Step::Filter, detail));
     };
-    seccompiler::apply_filter(&program).map_err(|error| {
-        Failure::new(Step::Filter, format!("cannot filter system calls: {error}"))
-    })
+    seccompiler::apply_filter(&program)
+        .map_err(|error| Failure::new(Step::Filter, format!("cannot filter system calls: {error}")))
 }

@@ -93,6 +93,11 @@ impl Running {
         wire::send(&self.control, order, secrets, namespace.map(AsFd::as_fd))
     }
 
+    /// The process number of the helper, above all processes of the command.
+    pub fn id(&self) -> u32 {
+        self.helper.id()
+    }
+
     /// What ends it.
     pub fn stop(&self) -> Stop {
         Stop { control: Arc::clone(&self.control), is_stopped: Arc::clone(&self.is_stopped) }
@@ -111,9 +116,12 @@ impl Running {
         let answer = loop {
             let mut watched = vec![PollFd::new(&*self.control, PollFlags::IN)];
             let lines = [&self.out, &self.err];
-            watched.extend(lines.iter().filter(|lines| lines.is_open).map(|lines| {
-                PollFd::new(&lines.pipe, PollFlags::IN)
-            }));
+            watched.extend(
+                lines
+                    .iter()
+                    .filter(|lines| lines.is_open)
+                    .map(|lines| PollFd::new(&lines.pipe, PollFlags::IN)),
+            );
             match poll(&mut watched, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(failed(error.into())),

@@ -162,12 +162,7 @@ const REFUSED: &[libc::c_long] = &[
 /// which is where no image is built.
 pub(super) fn filter() -> Option<BpfProgram> {
     let architecture = ARCHITECTURE?;
-    let mut program = vec![
-        load(ARCH),
-        jump(EQUAL, architecture, 1, 0),
-        answer(KILL),
-        load(NUMBER),
-    ];
+    let mut program = vec![load(ARCH), jump(EQUAL, architecture, 1, 0), answer(KILL), load(NUMBER)];
     program.extend(tree(&ranges()));
     Some(program)
 }
@@ -232,12 +227,9 @@ fn leaf(verdict: Verdict) -> BpfProgram {
             answer(REFUSE),
             answer(ALLOW),
         ],
-        Verdict::Socket => vec![
-            load(FIRST_ARGUMENT),
-            jump(EQUAL, VSOCK, 0, 1),
-            answer(REFUSE),
-            answer(ALLOW),
-        ],
+        Verdict::Socket => {
+            vec![load(FIRST_ARGUMENT), jump(EQUAL, VSOCK, 0, 1), answer(REFUSE), answer(ALLOW)]
+        }
         Verdict::Personality => {
             let mut program = vec![load(FIRST_ARGUMENT)];
             for value in PERSONALITIES {

@@ -17,7 +17,7 @@ use rustix::mount::{MountAttrFlags, MountFlags};
 
 use super::device;
 use super::error::{At as _, Failure, Step};
-use super::mount::{INERT, SEALED, Tree, magic, place, place_in};
+use super::mount::{INERT, SEALED, Tree, is_directory, magic, place, place_in};
 use super::mount_point::{Points, Shape};
 use super::order::{Fixture, FixtureKind, Rights, Sandbox};
 use super::overlay::{self, Changes};
@@ -95,20 +95,39 @@ impl Stage {
         overlay::mount(&lower, Some(&changes), &root, rights)?;
         let opened = overlay::directory(&root)?;
         let mut points = Points::new(opened, root.clone(), changes.upper)?;
+        match self.fill(&mut points, &root, sandbox, secrets) {
+            Ok(()) => Ok((root, points)),
+            Err(failure) => {
+                // That it failed matters more.
+                let _ = points.remove();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Mounts what is not of the image.
+    fn fill(
+        &self,
+        points: &mut Points,
+        root: &Path,
+        sandbox: &Sandbox,
+        secrets: &[Secret],
+    ) -> Result<(), Failure> {
+        let rights = sandbox.start.rights;
         // Only the place: the process namespace that `/proc` shows is that of the first process.
         points.find("/proc", Shape::Directory)?;
         let sys = points.find("/sys", Shape::Directory)?;
-        self.sys(&sys, &root, rights)?;
+        self.sys(&sys, root, rights)?;
         let dev = points.find("/dev", Shape::Directory)?;
         device::mount(&dev, self, rights)?;
-        self.file(&mut points, "/etc/hosts", &sandbox.hosts)?;
+        self.file(points, "/etc/hosts", &sandbox.hosts)?;
         if let Some(resolv_conf) = &sandbox.resolv_conf {
-            self.file(&mut points, "/etc/resolv.conf", resolv_conf)?;
+            self.file(points, "/etc/resolv.conf", resolv_conf)?;
         }
         for (number, mount) in sandbox.mounts.iter().enumerate() {
-            self.mount(&mut points, number, mount, secrets, rights)?;
+            self.mount(points, number, mount, secrets, rights)?;
         }
-        Ok((root, points))
+        Ok(())
     }
 
     /// Shows `bytes` as the file `target`; changes to it go nowhere.
@@ -170,7 +189,10 @@ impl Stage {
                 let file = place(&self.path.join(&name)).at(Step::Mount, what())?;
                 let tree = Tree::copy(file).at(Step::Mount, what())?;
                 tree.attach(points.find(target, Shape::File)?).at(Step::Mount, what())?;
-                tree.restrict(SEALED).at(Step::Mount, what())
+                // A script that a command is given is a program; a secret is none.
+                let is_program = mode & 0o111 != 0;
+                let flags = if is_program { SEALED - MountFlags::NOEXEC } else { SEALED };
+                tree.restrict(flags).at(Step::Mount, what())
             }
         }
     }
@@ -329,9 +351,9 @@ fn cache(directory: &Path, mode: u32, uid: u32, gid: u32) -> io::Result<OwnedFd>
 }
 
 fn shape(found: &OwnedFd) -> Result<Shape, Failure> {
-    let stat = rustix::fs::fstat(found).at(Step::Mount, "cannot look at what is to be mounted")?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Ok(Shape::Directory),
-        _ => Ok(Shape::File),
+    let is_directory = is_directory(found);
+    match is_directory.at(Step::Mount, "cannot look at what is to be mounted")? {
+        true => Ok(Shape::Directory),
+        false => Ok(Shape::File),
     }
 }

@@ -2,7 +2,8 @@ use super::*;
 
 #[test]
 fn ranges_are_found_by_name_and_by_number() {
-    let text = "# comment\nroot:1:1\nana:100000:65536\nana:300000:10\n1001:500000:0\n1001:600000:7\n";
+    let text =
+        "# comment\nroot:1:1\nana:100000:65536\nana:300000:10\n1001:500000:0\n1001:600000:7\n";
     assert_eq!(range(text, Some("ana"), 1000), Some(Range { start: 100_000, count: 65_536 }));
     assert_eq!(range(text, None, 1001), Some(Range { start: 600_000, count: 7 }));
     assert_eq!(range(text, Some("bob"), 1002), None);
