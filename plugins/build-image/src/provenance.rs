@@ -59,11 +59,9 @@ pub fn statement(
     });
     let parameters: Map<String, Value> = match parameters {
         Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_) => Map::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
     };
     json!({
         "_type": STATEMENT,

@@ -44,6 +44,7 @@ pub fn build(
         bases: Vec::new(),
         steps: Steps::default(),
         warnings: 0,
+        platform: builder.platform(),
     };
     let mut plan = build.plan()?;
     build.resolve(&mut plan)?;
@@ -66,6 +67,8 @@ struct Build<'a> {
     bases: Vec<Base>,
     steps: Steps,
     warnings: u32,
+    /// Of the stage that is being built.
+    platform: String,
 }
 
 /// A stage that is built.
@@ -169,6 +172,7 @@ impl Build<'_> {
                 (image, StageStart::Image(config.settings.clone()), config)
             }
         };
+        self.platform = stage.platform.to_string();
         let mut run = StageRun::new(plan, index, start);
         for step in &mut run {
             let step = step.map_err(|problem| self.script.error(&[problem]))?;

@@ -2,7 +2,7 @@
 
 use dockerfile::instruction::{Network, Security};
 use dockerfile::{MountKind, Origin, Plan, RunMount, RunStep, Sharing, Step};
-use windlass_plugin::build::{CacheMount, CacheSharing, Filesystem, Run};
+use windlass_plugin::build::{Builder, CacheMount, CacheSharing, Filesystem, Run};
 use windlass_plugin::{Error, Result, secrets};
 
 use super::Build;
@@ -29,6 +29,15 @@ impl Build<'_> {
         if let Some(device) = run.devices.iter().find(|device| device.required) {
             return Err(Error::new("denied.exec", format!("there is no device `{}`", device.name))
                 .hint("leave `--device` away, or its `required`"));
+        }
+        let machine = Builder::machine();
+        if !runs_on(&machine, &self.platform) {
+            let message = format!(
+                "a command for {} cannot run on this machine, which is {machine}",
+                self.platform
+            );
+            return Err(Error::new("build.foreign-platform", message)
+                .hint("build it there, or in a stage `FROM --platform=$BUILDPLATFORM`"));
         }
         let mut command =
             Run::new(&run.argv, &step.text).directory(&run.working_dir).user(&run.user);
@@ -123,5 +132,25 @@ impl Build<'_> {
             command = command.mount_secret(&mount.target, &secret, mode, uid, gid);
         }
         Ok(command)
+    }
+}
+
+/// Whether a machine runs programs of a platform: variants of one architecture are for the kernel to
+/// refuse.
+fn runs_on(machine: &str, platform: &str) -> bool {
+    let parts = |text: &str| text.split('/').take(2).map(str::to_owned).collect::<Vec<_>>();
+    parts(machine) == parts(platform)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs_on;
+
+    #[test]
+    fn commands_run_on_machines_of_their_architecture() {
+        assert!(runs_on("linux/amd64", "linux/amd64"));
+        assert!(runs_on("linux/amd64", "linux/amd64/v3"));
+        assert!(!runs_on("linux/amd64", "linux/arm64"));
+        assert!(!runs_on("linux/amd64", "windows/amd64"));
     }
 }
