@@ -19,11 +19,14 @@ impl From<ContextError> for Fault {
             | ContextError::NotAFile { .. } => None,
         };
         let (kind, code, side) = match &error {
-            ContextError::Unreadable { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => (Kind::NotFound, "not-found.build", Side::User),
-                _ => (Kind::Failed, "build.io", Side::Host),
-            },
-            ContextError::Write { .. } => (Kind::Failed, "build.io", Side::Host),
+            ContextError::Unreadable { source, .. }
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                (Kind::NotFound, "not-found.build", Side::User)
+            }
+            ContextError::Unreadable { .. } | ContextError::Write { .. } => {
+                (Kind::Failed, "build.io", Side::Host)
+            }
             ContextError::Archive { .. }
             | ContextError::Refused { .. }
             | ContextError::Path { .. }

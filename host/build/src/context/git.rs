@@ -204,12 +204,12 @@ impl From<GitError> for Fault {
         if let Some(source) = std::error::Error::source(&error) {
             fault = fault.caused_by(source);
         }
-        match error {
-            GitError::NoSuchReference { help: Some(help), .. } => fault.help(help),
-            GitError::Source { .. } => {
-                fault.help("write `https://HOST/REPOSITORY.git#REF:SUBDIRECTORY`")
-            }
-            _ => fault,
+        if let GitError::NoSuchReference { help: Some(help), .. } = error {
+            fault.help(help)
+        } else if matches!(error, GitError::Source { .. }) {
+            fault.help("write `https://HOST/REPOSITORY.git#REF:SUBDIRECTORY`")
+        } else {
+            fault
         }
     }
 }

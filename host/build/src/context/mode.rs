@@ -93,17 +93,17 @@ impl Change {
     fn apply(self, bits: u32, executable: bool) -> u32 {
         let mut right = self.bits | u32::from(self.execute_if && executable);
         if let Some(shift) = self.like {
-            right |= bits >> shift & 0o7;
+            right |= (bits >> shift) & 0o7;
         }
         let of = |whom: u32, bit: u32| if self.whom & whom != 0 { bit } else { 0 };
         let set_ids = of(0o700, SET_UID) | of(0o070, SET_GID);
-        let mut changed = right * 0o111 & self.whom;
+        let mut changed = (right * 0o111) & self.whom;
         changed |= if self.set_id { set_ids } else { 0 };
         changed |= if self.sticky { STICKY } else { 0 };
         match self.operation {
             Operation::Add => bits | changed,
             Operation::Remove => bits & !changed,
-            Operation::Set => bits & !(self.whom | set_ids | of(0o007, STICKY)) | changed,
+            Operation::Set => (bits & !(self.whom | set_ids | of(0o007, STICKY))) | changed,
         }
     }
 }

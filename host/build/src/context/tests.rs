@@ -74,7 +74,8 @@ fn line(picked: &super::Picked) -> String {
         EntryKind::Symlink { target } => ('l', Some(target)),
         EntryKind::Hardlink { target } => ('h', Some(target)),
         EntryKind::Fifo => ('p', None),
-        _ => ('?', None),
+        EntryKind::CharacterDevice { .. } | EntryKind::BlockDevice { .. } => ('c', None),
+        EntryKind::Whiteout | EntryKind::Opaque => ('w', None),
     };
     let made = if picked.is_made { "+" } else { "" };
     let target = target.map(|target| format!(" -> {}", target.display())).unwrap_or_default();

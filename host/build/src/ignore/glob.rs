@@ -148,7 +148,8 @@ impl Glob {
     }
 
     /// Whether `path` matches.
-    pub(crate) fn matches(&self, path: &[u8]) -> bool {
+    #[cfg(test)]
+    fn matches(&self, path: &[u8]) -> bool {
         self.accepts(&self.after(&self.start(), path))
     }
 

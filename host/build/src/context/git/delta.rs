@@ -24,7 +24,7 @@ fn changed(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
             let mut number = |bits: std::ops::Range<u32>| {
                 let mut value = 0_usize;
                 for (shift, bit) in bits.enumerate() {
-                    if code & 1 << bit != 0 {
+                    if code & (1 << bit) != 0 {
                         let (byte, after) = rest.split_first()?;
                         rest = after;
                         value |= usize::from(*byte) << (8 * shift);

@@ -50,7 +50,7 @@ impl Id {
         }
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
         for (byte, [high, low]) in id.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
+            *byte = (digit(*high)? << 4) | digit(*low)?;
         }
         Some(Self(id))
     }

@@ -111,7 +111,7 @@ impl Pack {
         if byte & 0x80 != 0 {
             return Err(damaged());
         }
-        let form = match first >> 4 & 7 {
+        let form = match (first >> 4) & 7 {
             1 => Form::Whole(Kind::Commit),
             2 => Form::Whole(Kind::Tree),
             3 => Form::Whole(Kind::Blob),
@@ -120,7 +120,7 @@ impl Pack {
                 let mut distance = 0_u64;
                 loop {
                     let byte = *rest.next().ok_or_else(damaged)?;
-                    distance = distance << 7 | u64::from(byte & 0x7f);
+                    distance = (distance << 7) | u64::from(byte & 0x7f);
                     if byte & 0x80 == 0 {
                         break;
                     }

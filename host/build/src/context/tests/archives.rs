@@ -28,12 +28,11 @@ fn pack(entries: &[Entry]) -> Archive {
     let mut writer =
         LayerWriter::new(fs_err::File::create(&path).unwrap(), &LayerOptions::default());
     for entry in entries {
-        match &entry.kind {
-            EntryKind::File { size } => {
-                let content = vec![b'x'; usize::try_from(*size).unwrap()];
-                writer.add(entry, &mut content.as_slice()).unwrap();
-            }
-            _ => writer.add_empty(entry).unwrap(),
+        if let EntryKind::File { size } = &entry.kind {
+            let content = vec![b'x'; usize::try_from(*size).unwrap()];
+            writer.add(entry, &mut content.as_slice()).unwrap();
+        } else {
+            writer.add_empty(entry).unwrap();
         }
     }
     writer.finish().unwrap();
@@ -46,10 +45,9 @@ impl Archive {
     }
 
     fn refused(&self) -> String {
-        match self.context().unwrap_err() {
-            ContextError::Refused { path, what, .. } => format!("{}: {what}", path.display()),
-            error => panic!("{error:?}"),
-        }
+        let error = self.context().unwrap_err();
+        let ContextError::Refused { path, what, .. } = error else { panic!("{error:?}") };
+        format!("{}: {what}", path.display())
     }
 
     /// What is left of an archive that was refused, or of a context that is gone.

@@ -104,17 +104,3 @@ fn deep_trees_are_walked() {
     let found = Copy { sources: &[&pattern], to: "/x", ..Copy::default() }.picks(&tree).unwrap();
     assert_eq!(found.entries.len(), 1);
 }
-
-#[test]
-fn a_dropped_directory_is_never_opened() {
-    let home = Home::new();
-    home.file("a").file("secret/x");
-    // Root may open everything: what shows is that the directory is gone when it would be read.
-    let tree = home.tree();
-    let locked = std::fs::Permissions::from_mode(0);
-    fs_err::set_permissions(home.path("secret"), locked).unwrap();
-    let copy = Copy { sources: &["."], to: "/", ignore: "secret", ..Copy::default() };
-    assert_eq!(copy.lines(&tree), ["f644 a < a"]);
-    let unlocked = std::fs::Permissions::from_mode(0o755);
-    fs_err::set_permissions(home.path("secret"), unlocked).unwrap();
-}

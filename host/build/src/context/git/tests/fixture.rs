@@ -1,6 +1,7 @@
 //! A small repository, written by hand: loose, packed, or served.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -98,7 +99,7 @@ impl Fixture {
         fs_err::write(at.join("HEAD"), "ref: refs/heads/main\n").unwrap();
         let mut lines = String::from("# pack-refs with: peeled fully-peeled sorted\n");
         for (name, id) in self.references.iter().filter(|(name, _)| *name != "HEAD") {
-            lines += &format!("{id} {name}\n^{id}\n");
+            writeln!(lines, "{id} {name}\n^{id}").unwrap();
         }
         fs_err::write(at.join("packed-refs"), lines).unwrap();
     }
@@ -180,7 +181,7 @@ pub(super) fn delta(from: &[u8], to: &[u8]) -> Vec<u8> {
 
 fn header(pack: &mut Vec<u8>, number: u8, size: usize) {
     let mut size = size;
-    let mut byte = number << 4 | u8::try_from(size & 0x0f).unwrap();
+    let mut byte = (number << 4) | u8::try_from(size & 0x0f).unwrap();
     size >>= 4;
     while size > 0 {
         pack.push(byte | 0x80);
@@ -219,7 +220,7 @@ fn index(offsets: &BTreeMap<Id, u64>) -> Vec<u8> {
             u32::try_from(*offset).unwrap()
         } else {
             long.push(*offset);
-            u32::try_from(long.len() - 1).unwrap() | 1 << 31
+            u32::try_from(long.len() - 1).unwrap() | (1 << 31)
         };
         index.extend_from_slice(&short.to_be_bytes());
     }

@@ -152,7 +152,7 @@ fn other_repositories_lend_objects_and_working_trees_share_them() {
     let (lender, clone, tree) =
         (home.path().join("lender.git"), home.path().join("clone.git"), home.path().join("tree"));
     fixture.write_packed(&lender);
-    let empty = Fixture { references: fixture.references.clone(), ..Fixture::default() };
+    let empty = Fixture { references: fixture.references, ..Fixture::default() };
     empty.write_loose(&clone);
     fs_err::create_dir_all(clone.join("objects/info")).unwrap();
     let alternates = format!("{}\n", lender.join("objects").display());
