@@ -57,6 +57,9 @@ impl State {
     }
 }
 
+/// `buildah` and `dockerd` leave mounts behind, which are to end with them.
+pub(super) const OWN_MOUNTS: &[&str] = &["unshare", "--mount"];
+
 /// The programs that were found, and where they keep what they build.
 pub(super) struct Programs {
     windlass: PathBuf,
@@ -94,9 +97,8 @@ impl Programs {
         match tools::find("buildah") {
             Some(program) => {
                 programs.buildah = Some(program);
-                let mut pull = programs.buildah()?;
-                pull.args(["pull", "-q", "--tls-verify=false", base]);
-                shell::capture(&mut pull).context("buildah cannot pull the base")?;
+                let pull = ["pull", "-q", "--tls-verify=false", base];
+                programs.ask_buildah(&pull).context("buildah cannot pull the base")?;
             }
             None => programs.absent.push("buildah: Debian: apt-get install buildah".to_owned()),
         }
@@ -146,7 +148,7 @@ impl Programs {
             }
             Client::Buildah => {
                 // Images without a name are what an earlier cold build left behind.
-                shell::capture(self.buildah()?.args(["rmi", "--prune"])).map(drop)
+                self.ask_buildah(&["rmi", "--prune"])
             }
             Client::Docker => self.docker()?.forget(),
         }
@@ -188,6 +190,23 @@ impl Programs {
 
     fn built(&self) -> PathBuf {
         self.folder.join("windlass/build")
+    }
+
+    /// What is started around `client`, uncounted.
+    pub(super) fn around(client: Client) -> &'static [&'static str] {
+        match client {
+            Client::Buildah => OWN_MOUNTS,
+            Client::Windlass | Client::Docker => &[],
+        }
+    }
+
+    fn ask_buildah(&self, arguments: &[&str]) -> Result<()> {
+        let buildah = self.buildah()?;
+        let (unshare, rest) = OWN_MOUNTS.split_first().context("no program")?;
+        let mut command = Command::new(unshare);
+        command.args(rest).arg(buildah.get_program()).args(buildah.get_args()).args(arguments);
+        self.plain(&mut command);
+        shell::capture(&mut command).map(drop)
     }
 
     /// With a store of its own.

@@ -45,6 +45,7 @@ pub(super) fn push_base(source: &Place, folder: &Path) -> Result<String> {
         "architecture": architecture(),
         "os": "linux",
         "config": { "Env": ["PATH=/bin"], "Cmd": ["/bin/sh"] },
+        "history": [{ "created_by": "busybox" }],
         "rootfs": { "type": "layers", "diff_ids": [digest(&archive)] },
     });
     let config = config.to_string().into_bytes();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::client::State;
+use super::client::{OWN_MOUNTS, State};
 use crate::children::Children;
 use crate::{files, shell};
 
@@ -58,7 +58,9 @@ impl Docker {
     fn go(&self, children: &Children) -> Result<()> {
         let log = std::fs::File::create(self.folder.join("daemon.log"))?;
         let socket = self.socket();
-        let mut command = Command::new(&self.daemon);
+        let (unshare, rest) = OWN_MOUNTS.split_first().context("no program")?;
+        let mut command = Command::new(unshare);
+        command.args(rest).arg(&self.daemon);
         command.arg("--data-root").arg(self.folder.join("data"));
         command.arg("--exec-root").arg(self.folder.join("exec"));
         command.arg("--pidfile").arg(self.folder.join("pid"));

@@ -93,7 +93,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
                     programs.forget(row.client)?;
                 }
                 let call = programs.call(row.client, case, row.state, &target)?;
-                let cost = measure::once(&call, None, &[])?;
+                let cost = measure::once(&call, None, Programs::around(row.client))?;
                 check(case, &target)
                     .with_context(|| format!("{} in the case {}", row.client.label(), case.name))?;
                 // The first round fills caches of the kernel.
