@@ -1,9 +1,12 @@
 //! `build-image`: Dockerfiles built by the real program, in a registry of its own.
 
+mod attached;
 mod cache;
 mod context;
+mod declared;
 mod features;
 mod limits;
+mod rebase;
 mod story;
 
 use std::sync::OnceLock;
@@ -17,7 +20,7 @@ use crate::host;
 pub(crate) struct Workshop {
     pub(crate) host: TestHost,
     registry: Embedded,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Workshop {
@@ -27,7 +30,7 @@ impl Workshop {
         let host =
             host().env("WINDLASS_BUILD_DIR", files.path().join("build")).env("TOKEN", "s3cr3t");
         let registry = Embedded::start(&host, &files.path().join("registry"));
-        let workshop = Self { host, registry, _files: files };
+        let workshop = Self { host, registry, files };
         workshop.make_base();
         workshop
     }
@@ -35,6 +38,11 @@ impl Workshop {
     /// The registry's address.
     pub(crate) fn registry(&self) -> &str {
         self.registry.address()
+    }
+
+    /// Where what is built is kept.
+    pub(crate) fn builds(&self) -> std::path::PathBuf {
+        self.files.path().join("build")
     }
 
     /// `ADDRESS/base/busybox:1`.

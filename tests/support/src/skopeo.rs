@@ -72,6 +72,13 @@ impl Skopeo {
         succeed(command);
     }
 
+    /// Copies one image into a folder (`dir:PATH`), its layers as plain archives.
+    pub(crate) fn copy_decompressed(&self, from: &str, to: &str) {
+        let mut command = self.command("copy", &["src-", "dest-"]);
+        command.args(["--quiet", "--dest-decompress", from, to]);
+        succeed(command);
+    }
+
     /// Fetches every manifest, config and layer of the image into `folder`; skopeo checks digests.
     pub fn pull_whole(&self, from: &str, folder: &Path) {
         self.copy_all(from, &format!("dir:{}", folder.display()));
