@@ -139,12 +139,9 @@ impl Programs {
     pub(super) fn forget(&self, client: Client) -> Result<()> {
         match client {
             Client::Windlass => {
-                let built = self.built();
-                if built.exists() {
-                    std::fs::remove_dir_all(&built)
-                        .with_context(|| format!("{}", built.display()))?;
-                }
-                Ok(())
+                let mut prune = binary::at_home(&self.windlass, &self.folder.join("windlass"));
+                prune.env("WINDLASS_BUILD_DIR", self.built()).args(["cache", "--prune"]);
+                shell::capture(&mut prune).map(drop)
             }
             Client::Buildah => {
                 // Images without a name are what an earlier cold build left behind.
