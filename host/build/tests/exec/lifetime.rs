@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use build::exec::Exit;
@@ -120,19 +120,30 @@ pub(crate) fn play(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if exit.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Starts a runner in a process of its own and waits until its command is there.
-fn runner(scene: &Scene) -> (std::process::Child, BTreeSet<u32>) {
-    let mut runner = Command::new("/proc/self/exe")
+/// A runner in a process of its own, killed at the end of a test whatever happens.
+struct Runner(Child);
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a runner and waits until its command is there. Returns all processes below it.
+fn runner(scene: &Scene) -> (Runner, BTreeSet<u32>) {
+    let runner = Command::new("/proc/self/exe")
         .args([ROLE.as_ref(), scene.base().as_os_str()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut runner = Runner(runner);
     let mut line = String::new();
-    BufReader::new(runner.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(runner.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
-    let mut pids = descendants(runner.id());
-    pids.remove(&runner.id());
+    let mut pids = descendants(runner.0.id());
+    pids.remove(&runner.0.id());
     assert!(pids.len() >= 41, "{}", pids.len());
     (runner, pids)
 }
@@ -148,25 +159,25 @@ fn wait_for_end(pids: &BTreeSet<u32>) {
 
 fn a_runner_that_is_killed_leaves_nothing(scene: &Scene) {
     let before = mounts();
-    let (mut runner, pids) = runner(scene);
-    runner.kill().unwrap();
-    runner.wait().unwrap();
+    let (runner, pids) = runner(scene);
+    drop(runner);
     wait_for_end(&pids);
     assert_eq!(mounts(), before);
 }
 
 fn a_helper_that_is_killed_leaves_nothing(scene: &Scene) {
     let (mut runner, pids) = runner(scene);
-    // The helper is the one child of the runner that is none of the sandbox's.
-    let text =
-        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", runner.id())).unwrap();
-    let helper: i32 = text.trim().parse().unwrap();
-    let helper = rustix::process::Pid::from_raw(helper).unwrap();
+    // Of the children of the runner it is the one that has started something.
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", runner.0.id()));
+    let children = children.unwrap();
+    let mut helpers = children.split_whitespace().flat_map(str::parse::<u32>);
+    let helper = helpers.find(|helper| descendants(*helper).len() > 1).unwrap();
+    let helper = rustix::process::Pid::from_raw(i32::try_from(helper).unwrap()).unwrap();
     rustix::process::kill_process(helper, rustix::process::Signal::KILL).unwrap();
     wait_for_end(&pids);
     let mut rest = String::new();
-    runner.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-    assert!(!runner.wait().unwrap().success(), "{rest}");
+    runner.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+    assert!(!runner.0.wait().unwrap().success(), "{rest}");
 }
 
 fn a_command_may_be_stopped_before_it_begins(scene: &Scene) {
