@@ -5,8 +5,10 @@ mod cache;
 mod context;
 mod declared;
 mod features;
+mod left;
 mod limits;
 mod rebase;
+mod rootless;
 mod story;
 
 use std::sync::OnceLock;

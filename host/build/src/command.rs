@@ -1,13 +1,13 @@
 //! Commands: `RUN` of a Dockerfile, and what else is run to make a layer.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use oci::Digest;
 use report::Secret;
 
 use crate::error::{Error, blocking};
-use crate::exec::{self, Exit, Network, Stop, Stream};
+use crate::exec::{self, Exit, Mapping, Network, Stop, Stream};
 use crate::filesystem::Filesystem;
 use crate::key::KeyWriter;
 use crate::layer::Layer;
@@ -113,13 +113,23 @@ pub enum Mount {
 /// Who hears what a command says, line by line; the first line is its title.
 pub type OnLine = Arc<dyn Fn(Stream, &[u8]) + Send + Sync>;
 
+/// How long an end by force may take: killing and waiting for the dead.
+const LAST_MOMENT: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Ends the command when whoever waits for it goes away.
-struct StopOnDrop(Option<Stop>);
+struct StopOnDrop {
+    stop: Option<Stop>,
+    /// Hangs up when the command is gone.
+    end: mpsc::Receiver<()>,
+}
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        if let Some(stop) = self.0.take() {
+        if let Some(stop) = self.stop.take() {
             stop.stop();
+            // The process may be about to end. What the command wrote is only removed if it is gone
+            // by then; if it is not, the next build removes it.
+            let _gone = self.end.recv_timeout(LAST_MOMENT);
         }
     }
 }
@@ -186,10 +196,11 @@ impl Filesystem {
         let engine = self.builder.engine().clone();
         let (network, title_of_help) = (command.network, title.clone());
         let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (hangs_up, end) = mpsc::channel::<()>();
         let ran = {
             let work = Arc::clone(&work);
             let lower = snapshot.lower();
-            tokio::task::spawn_blocking(move || {
+            let run = move || {
                 let directories = Directories::new(&work)?;
                 let options = engine.options();
                 let (hosts, resolv_conf) = match command.network {
@@ -224,23 +235,35 @@ impl Filesystem {
                 let exit = running.wait(&mut |stream, text| line(stream, text)).map_err(fault)?;
                 drop(caches);
                 Ok((exit, directories))
+            };
+            tokio::task::spawn_blocking(move || {
+                let ran = run();
+                drop(hangs_up);
+                ran
             })
         };
-        let guard = StopOnDrop(stopped.await.ok());
+        let mut guard = StopOnDrop { stop: stopped.await.ok(), end };
         let (exit, directories) = ran.await.map_err(Error::Broken)??;
-        let mut guard = guard;
-        guard.0 = None;
+        guard.stop = None;
         match exit {
             Exit::Code(0) => {}
             Exit::Code(code) => {
-                return Err(failed(title_of_help, format!("exit code {code}"), code, network));
+                let how = format!("exit code {code}");
+                return Err(failed(title_of_help, how, code, network, self.has_one_user()));
             }
             Exit::Signal(signal) => {
-                return Err(failed(title_of_help, format!("signal {signal}"), 128, network));
+                let how = format!("signal {signal}");
+                return Err(failed(title_of_help, how, 128, network, self.has_one_user()));
             }
             Exit::Stopped => return Err(Error::Stopped { title }),
         }
         self.layer_of(work, directories, snapshot).await
+    }
+
+    /// Whether commands can be root alone.
+    fn has_one_user(&self) -> bool {
+        let executor = self.builder.engine().executor();
+        executor.is_ok_and(|executor| matches!(executor.mapping(), Mapping::Single { .. }))
     }
 
     async fn caches(
@@ -372,20 +395,28 @@ fn read(path: &std::path::Path) -> Vec<u8> {
     fs_err::read(path).unwrap_or_default()
 }
 
-fn failed(title: String, how: String, code: i32, network: Network) -> Error {
-    let help = match (code, network) {
-        (127, _) => {
-            Some("the program is not in the image: install it, or name its path".to_owned())
+/// What may help depends on what the command could not do, which only its words say.
+fn failed(title: String, how: String, code: i32, network: Network, has_one_user: bool) -> Error {
+    let mut help = Vec::new();
+    match (code, network) {
+        (127, _) => help.push("the program is not in the image: install it, or name its path"),
+        (126, _) => {
+            help.push("the program cannot be executed: is it for this machine, and `chmod +x`?");
         }
-        (126, _) => Some(
-            "the program cannot be executed: is it for this machine, and `chmod +x`?".to_owned(),
-        ),
-        (_, Network::None) => Some(
+        (_, Network::None) => help.push(
             "if it needs the network, which no command has by default: `network = \"host\"` under \
-             `with`"
-                .to_owned(),
+             `with`",
         ),
-        (_, Network::Host) => None,
-    };
+        (_, Network::Host) => {}
+    }
+    if has_one_user {
+        help.push(
+            "if it gives files to another user or becomes one, which this machine does not allow \
+             who builds: install newuidmap (Debian: `apt-get install uidmap`) and run \
+             `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME` as root; or \
+             build as root",
+        );
+    }
+    let help = (!help.is_empty()).then(|| help.join("; "));
     Error::Command { title, how, help }
 }
