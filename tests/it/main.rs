@@ -14,6 +14,7 @@
 mod archives;
 mod auth;
 mod broken_registry;
+mod build;
 mod compile_cache;
 mod component;
 mod content;

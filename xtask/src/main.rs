@@ -103,6 +103,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Building and pushing images, beside buildah and docker
+    Build(bench::build::Options),
     /// Copying images between registries, beside skopeo, crane and oras
     Copy(bench::copy::Options),
     /// Starting: no-op steps, beside make, just, mise and crun
@@ -143,6 +145,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Bench { what: Bench::Start { rounds, binary } } => {
             bench::start::run(&repo, *rounds, binary.as_deref())
         }
+        Command::Bench { what: Bench::Build(options) } => bench::build::run(&repo, options),
         Command::Bench { what: Bench::Copy(options) } => bench::copy::run(&repo, options),
         Command::Measure { line, words } => bench::measure::in_this_process(words, line.as_deref()),
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::children::Children;
-use crate::oci::{INDEX, MANIFEST, digest, media_type};
+use crate::oci::{DOCKER_MANIFEST, INDEX, MANIFEST, digest, media_type};
 use crate::{files, http, shell};
 
 /// A registry says within milliseconds where it listens; a busy machine may need more.
@@ -113,7 +113,8 @@ impl Registry {
     /// The manifest that `reference` names.
     pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Result<Vec<u8>> {
         let path = format!("/v2/{repository}/manifests/{reference}");
-        let accept = [INDEX, MANIFEST].map(|media_type| format!("Accept: {media_type}"));
+        let accept =
+            [INDEX, MANIFEST, DOCKER_MANIFEST].map(|media_type| format!("Accept: {media_type}"));
         let answer = http::request(&self.address, "GET", &path, &accept, b"")?;
         expect(&answer, 200)?;
         Ok(answer.body)

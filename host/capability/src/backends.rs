@@ -6,6 +6,7 @@ use report::Mask;
 use tokio::time::Instant;
 
 use crate::{
+    build::GrantedBuild,
     call::Call,
     grant::Grant,
     http::{GrantedHttp, Http},
@@ -33,6 +34,8 @@ pub struct Backends {
     pub state: StateFile,
     /// The folder of the pipeline file.
     pub workspace: PathBuf,
+    /// What builds images.
+    pub build: ::build::Engine,
 }
 
 /// One call of a step.
@@ -62,6 +65,8 @@ pub struct Granted {
     pub state: GrantedState,
     /// `windlass:workspace`, and the preopens of `wasi:filesystem`.
     pub workspace: GrantedWorkspace,
+    /// `windlass:build`.
+    pub build: GrantedBuild,
     /// `windlass:log`, and standard output and error.
     pub log: StepLog,
 }
@@ -77,10 +82,19 @@ impl Backends {
             deadline: facts.deadline.map(|left| Instant::now() + left),
         };
         let placeholders = Placeholders::default();
+        let http = GrantedHttp::new(call.clone(), self.http.clone(), placeholders.clone());
+        let oci = GrantedOci::new(call.clone(), self.oci.clone());
         Granted {
-            http: GrantedHttp::new(call.clone(), self.http.clone(), placeholders.clone()),
             secrets: GrantedSecrets::new(call.clone(), self.secrets.clone(), placeholders),
-            oci: GrantedOci::new(call.clone(), self.oci.clone()),
+            build: GrantedBuild {
+                call: call.clone(),
+                engine: self.build.clone(),
+                oci: oci.clone(),
+                http: http.clone(),
+                root: self.workspace.clone(),
+            },
+            http,
+            oci,
             state: GrantedState::new(call.clone(), self.state.clone(), facts.state_scope),
             workspace: GrantedWorkspace::new(call, self.workspace.clone()),
             log: StepLog::new(voice),
@@ -113,7 +127,8 @@ impl Granted {
         .expect("no registry is wrong where there is none");
         let http = Http::new(::oci::client::ClientOptions::default());
         let state = StateFile::new(nowhere.clone());
-        let backends = Backends { http, secrets, oci, state, workspace: nowhere };
+        let build = ::build::Engine::nowhere();
+        let backends = Backends { http, secrets, oci, state, workspace: nowhere, build };
         backends.give(CallFacts {
             grant: Grant::default(),
             state_scope: String::new(),

@@ -1,12 +1,12 @@
 //! What a step may be given.
 //!
 //! A capability is a backend seen through a grant: [`GrantedHttp`], [`GrantedSecrets`],
-//! [`GrantedOci`], [`GrantedState`], [`GrantedWorkspace`]; [`StepLog`] needs no grant. Their methods
+//! [`GrantedOci`], [`GrantedState`], [`GrantedWorkspace`], [`GrantedBuild`]; [`StepLog`] needs no grant. Their methods
 //! follow `wit/` one to one, so that the sandbox's glue converts and never decides: it gets a
 //! [`Granted`] and nothing else, and an unchecked call cannot be written.
 //!
 //! ```text
-//! Backends (per run) ──give(CallFacts)──▶ Granted { http, secrets, oci, state, workspace, log }
+//! Backends (per run) ──give(CallFacts)──▶ Granted { http, secrets, oci, build, state, workspace, log }
 //!                                            every method: grant ▶ policy ▶ effect ▶ ledger line
 //! ```
 //!
@@ -17,6 +17,7 @@
 //! open a connection that did not pass the gate in `http`.
 
 mod backends;
+mod build;
 mod call;
 mod grant;
 mod http;
@@ -30,6 +31,11 @@ mod table;
 mod voice;
 mod workspace;
 
+pub use crate::build::{
+    BillFormat, BuildCommand, BuildContext, BuildCopy, BuildFilesystem, BuildOutput, BuildRebased,
+    BuildWritten, CommandMount, CopySource, GivenFile, GrantedBuild, GrantedBuilder, Ignored,
+    ListedContext, Sent, list_context,
+};
 pub use crate::http::{
     Body, BodyError, Encoding, GrantedHttp, Header, HeaderValue, Http, Part, Redirects, Request,
     Response, Timeouts,
@@ -39,6 +45,10 @@ pub use crate::oci::{
     ManifestBytes, Oci, OciOptions, PlannedCopy, ReferrerChoice, RegistrySettings, Repository,
     TextOrSecret,
 };
+pub use ::build::exec::{HELPER as BUILD_HELPER, Setup as BuildSetup, helper as build_helper};
+pub use ::build::layer::Compression as LayerCompression;
+pub use ::build::store::{Prune, Sharing as CacheSharing, Usage};
+pub use ::build::{Engine, EngineOptions, ImageFormat, NetworkFiles};
 pub use backends::{Backends, CallFacts, Granted};
 pub use grant::{
     ArchiveFormat, Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer,

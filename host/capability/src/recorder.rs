@@ -152,6 +152,7 @@ impl TestRunBuilder {
             oci: oci.unwrap(),
             state: StateFile::new(folder.path().join("state/state.db")),
             workspace,
+            build: ::build::Engine::nowhere(),
         };
         TestRun { folder, recorder: Arc::default(), backends }
     }

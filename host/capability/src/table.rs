@@ -60,10 +60,16 @@ pub const CAPABILITIES: &[Capability] = &[
         wit: "workspace/workspace.wit",
         doc: "`read` and `write` files in the folders that are named; also for `wasi:filesystem`",
     },
+    Capability {
+        interface: "windlass:build/build@0.1.0",
+        grant: Some("exec"),
+        wit: "build/build.wit",
+        doc: "images from files; commands with `exec.run`, their network with `exec.network`",
+    },
 ];
 
 /// Every key that may stand under `[step.grant]`, or in a request of a plugin's `describe`.
-pub const GRANT_KEYS: [&str; 10] = [
+pub const GRANT_KEYS: [&str; 12] = [
     "http",
     "secrets.use",
     "secrets.reveal",
@@ -74,6 +80,8 @@ pub const GRANT_KEYS: [&str; 10] = [
     "state",
     "workspace.read",
     "workspace.write",
+    "exec.run",
+    "exec.network",
 ];
 
 #[cfg(test)]

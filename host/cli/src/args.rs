@@ -86,6 +86,11 @@ pub(crate) enum Command {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Look at what a build would be given
+    #[command(subcommand)]
+    Build(Build),
+    /// Show what builds have left on this machine, or remove it
+    Cache(Cache),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -224,6 +229,44 @@ pub(crate) struct CollectGarbage {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Build {
+    /// List the files of a build context that `.dockerignore` leaves in it
+    Context(BuildContext),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BuildContext {
+    /// The directory
+    #[arg(default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// The Dockerfile, relative to the directory: NAME.dockerignore goes before .dockerignore
+    #[arg(long, short, value_name = "FILE", default_value = "Dockerfile")]
+    pub(crate) file: String,
+    /// List what is left out instead, and the line that leaves it out
+    #[arg(long)]
+    pub(crate) ignored: bool,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Cache {
+    /// Remove what is not in use
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// With --prune: only what was not used for so long
+    #[arg(long, value_name = "TIME", requires = "prune", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: Option<std::time::Duration>,
+    /// With --prune: leave so many bytes of what was used last, such as 10GB
+    #[arg(long, value_name = "SIZE", requires = "prune", value_parser = size)]
+    pub(crate) keep: Option<u64>,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// Show what a plugin takes, gives and asks for; without a name, list the builtin ones
     Inspect {
@@ -236,6 +279,10 @@ pub(crate) enum Plugin {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    pipeline::unit::parse_size(text).map_err(|_| "expected a size, such as 10GB".to_owned())
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

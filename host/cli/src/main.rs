@@ -25,6 +25,12 @@ use crate::settings::Settings;
 const LARGE: usize = 4 * 1024 * 1024;
 
 fn main() -> ExitCode {
+    // A build runs its commands through this program once more, inside of namespaces; before
+    // anything else, since it is done for each command.
+    let mut given = std::env::args_os().skip(1);
+    if given.next().is_some_and(|first| first == capability::BUILD_HELPER) {
+        return capability::build_helper(given);
+    }
     keep_freed_memory();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

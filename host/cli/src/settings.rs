@@ -12,6 +12,8 @@ use crate::args::{Colour, Global};
 pub(crate) struct Settings {
     /// Compiled plugins. `WINDLASS_CACHE_DIR`, else `$XDG_CACHE_HOME/windlass`.
     pub(crate) cache_dir: PathBuf,
+    /// What builds leave for the next. `WINDLASS_BUILD_DIR`, else `build` in the cache.
+    pub(crate) build_dir: PathBuf,
     /// What steps remember. `WINDLASS_STATE_DIR`, else `$XDG_STATE_HOME/windlass`.
     pub(crate) state_dir: PathBuf,
     /// The local secret store and its key. `WINDLASS_SECRETS_DIR`, else `$XDG_DATA_HOME/windlass/secrets`.
@@ -27,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) ca_files: Vec<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, either case.
     pub(crate) proxy: Proxy,
+    /// Where programs are looked for. `PATH`.
+    pub(crate) path: Vec<PathBuf>,
     /// Colour for what goes to standard error.
     pub(crate) style: Style,
     /// Whether standard error is a terminal on which bars can move.
@@ -91,8 +95,10 @@ impl Settings {
             Colour::Auto => is_terminal && lookup("NO_COLOR").is_none(),
         };
         let dumb = text("TERM").is_some_and(|term| term == "dumb") || lookup("CI").is_some();
+        let cache_dir = directory("WINDLASS_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "windlass")?;
         Ok(Self {
-            cache_dir: directory("WINDLASS_CACHE_DIR", "XDG_CACHE_HOME", ".cache", "windlass")?,
+            build_dir: path("WINDLASS_BUILD_DIR").unwrap_or_else(|| cache_dir.join("build")),
+            cache_dir,
             state_dir: directory(
                 "WINDLASS_STATE_DIR",
                 "XDG_STATE_HOME",
@@ -113,11 +119,19 @@ impl Settings {
                 https: either_case("HTTPS_PROXY"),
                 no_proxy: either_case("NO_PROXY"),
             },
+            path: lookup("PATH")
+                .map(|path| std::env::split_paths(&path).collect())
+                .unwrap_or_default(),
             style: if coloured { Style::Coloured } else { Style::Plain },
             bars: is_terminal && !dumb && !global.quiet,
             quiet: global.quiet,
             verbose: global.verbose,
         })
+    }
+
+    /// Where the program `name` is, if it is installed.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        self.path.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
     }
 
     /// The value of an environment variable that a pipeline's `[secrets]` names.

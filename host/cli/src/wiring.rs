@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use capability::{
-    Backends, CallFacts, CredentialHelpers, EnvProvider, Field, FileProvider, GrantText, Http,
-    HttpText, LedgerLine, Level, LocalStore, Oci, OciOptions, RegistrySettings, Reporter,
-    SecretProviders, SecretSource, SecretText, Secrets, StateFile, TextOrSecret, Unit,
+    Backends, BuildSetup, CallFacts, CredentialHelpers, Engine, EngineOptions, EnvProvider, Field,
+    FileProvider, GrantText, Http, HttpText, LedgerLine, Level, LocalStore, NetworkFiles, Oci,
+    OciOptions, RegistrySettings, Reporter, SecretProviders, SecretSource, SecretText, Secrets,
+    StateFile, TextOrSecret, Unit,
 };
 use futures::future::BoxFuture;
 use oci::client::{CaFile, ClientOptions, Identity, ProxyOptions};
@@ -95,6 +96,8 @@ fn grant_text(grant: &pipeline::Grant) -> GrantText {
         state: grant.state,
         workspace_read: grant.workspace.read.clone(),
         workspace_write: grant.workspace.write.clone(),
+        exec_run: grant.exec.run,
+        exec_network: grant.exec.network,
     }
 }
 
@@ -188,7 +191,29 @@ pub(crate) fn backends(
         secrets,
         oci,
         state: StateFile::new(settings.state_dir.join("state.sqlite")),
+        build: build_engine(settings),
         workspace: base.to_owned(),
+    })
+}
+
+/// What builds images: this program, in namespaces, over a store in the cache directory.
+pub(crate) fn build_engine(settings: &Settings) -> Engine {
+    let clock = || {
+        let now = run::Clock::now(&run::SystemClock).as_millis() / 1000;
+        i64::try_from(now).unwrap_or(i64::MAX)
+    };
+    Engine::new(EngineOptions {
+        root: settings.build_dir.clone(),
+        setup: BuildSetup {
+            program: "/proc/self/exe".into(),
+            newuidmap: settings.program("newuidmap"),
+            newgidmap: settings.program("newgidmap"),
+        },
+        clock: Arc::new(clock),
+        network_files: NetworkFiles {
+            hosts: "/etc/hosts".into(),
+            resolv_conf: "/etc/resolv.conf".into(),
+        },
     })
 }
 

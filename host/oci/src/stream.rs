@@ -1,6 +1,8 @@
 //! Bytes of blobs on their way.
 
 use std::fmt;
+use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -45,6 +47,23 @@ impl BlobStream {
     /// Bytes that nobody has checked.
     pub fn new(bytes: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> Self {
         Self { inner: bytes.boxed(), proves: None, checkpoints: Checkpoints::default() }
+    }
+
+    /// Those of a file in `range`, fewer where it ends; `place` is named in errors.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be opened.
+    pub async fn of_file(path: &Path, range: Range<u64>, place: &str) -> Result<Self, Error> {
+        let (path, name) = (path.to_owned(), place.to_owned());
+        let open = move || {
+            fs_err::File::open(path).map(fs_err::File::into_parts).map_err(|source| Error::Io {
+                what: "opening a blob",
+                place: name,
+                source,
+            })
+        };
+        let (file, _) = crate::layout::blocking(open).await?;
+        Ok(crate::layout::read::stream(Arc::new(file), range, place.to_owned()))
     }
 
     /// A stream that ends in [`Error::Mismatch`] unless its bytes are those of `blob`.

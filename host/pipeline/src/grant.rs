@@ -31,6 +31,8 @@ pub struct Grant {
     pub state: bool,
     /// Which folders of the workspace the step sees.
     pub workspace: WorkspaceRule,
+    /// Whether the step may run commands, in a sandbox of their own.
+    pub exec: ExecRule,
 }
 
 /// One place that requests may go to.
@@ -82,8 +84,18 @@ pub struct WorkspaceRule {
     pub write: Vec<String>,
 }
 
+/// Commands of a build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ExecRule {
+    /// May be run, in namespaces of their own.
+    pub run: bool,
+    /// May use the network of this machine.
+    pub network: bool,
+}
+
 /// The keys that a plugin's request may name, in the order of the documentation.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 12] = [
     "http",
     "secrets.use",
     "secrets.reveal",
@@ -94,6 +106,8 @@ pub const KEYS: [&str; 10] = [
     "state",
     "workspace.read",
     "workspace.write",
+    "exec.run",
+    "exec.network",
 ];
 
 /// A grant before its templates are rendered.
@@ -112,6 +126,7 @@ pub struct WrittenGrant {
     /// The key of a list in [`KEYS`], and what is written there.
     pub(crate) lists: Vec<(&'static str, Vec<Node>)>,
     pub(crate) state: bool,
+    pub(crate) exec: ExecRule,
 }
 
 /// One request of a plugin, compiled.
@@ -153,6 +168,7 @@ impl GrantTemplate {
                     }
                 }
                 grant.state = written.state;
+                grant.exec = written.exec;
             }
             Self::Requested(requests) => {
                 for request in requests.iter() {
@@ -181,6 +197,7 @@ impl GrantTemplate {
                     grant.extend(key, list).unwrap_or_default();
                 }
                 grant.state = written.state;
+                grant.exec = written.exec;
             }
             Self::Requested(requests) => {
                 for request in requests.iter() {
@@ -209,8 +226,13 @@ impl Grant {
                 self.http.extend(http_rules(value)?);
                 return Ok(());
             }
-            "state" => {
-                self.state |= !matches!(value, Value::Null | Value::Bool(false))
+            "state" | "exec.run" | "exec.network" => {
+                let flag = match key {
+                    "state" => &mut self.state,
+                    "exec.run" => &mut self.exec.run,
+                    _ => &mut self.exec.network,
+                };
+                *flag |= !matches!(value, Value::Null | Value::Bool(false))
                     && value.as_str().is_none_or(|text| !matches!(text, "" | "false"));
                 return Ok(());
             }

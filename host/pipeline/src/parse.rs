@@ -27,7 +27,7 @@ pub(crate) const REGISTRY: &[&str] =
 pub(crate) const SECRET_REF: &[&str] = &["secret"];
 
 #[cfg(test)]
-pub(crate) use step::{GRANT, HTTP, OCI, RETRY, SECRETS, STEP, WORKSPACE};
+pub(crate) use step::{EXEC, GRANT, HTTP, OCI, RETRY, SECRETS, STEP, WORKSPACE};
 
 const INPUT_TYPES: [(&str, InputType); 6] = [
     ("string", InputType::String),

@@ -265,6 +265,9 @@ pub struct GrantSpec {
     /// Folders relative to the workspace.
     #[schemars(default)]
     pub workspace: WorkspaceSpec,
+    /// Commands of a build, each in a sandbox of its own.
+    #[schemars(default)]
+    pub exec: ExecSpec,
 }
 
 /// One place that requests may go to.
@@ -320,6 +323,16 @@ pub struct WorkspaceSpec {
     /// May be read and written.
     #[schemars(default)]
     pub write: Vec<At<String>>,
+}
+
+/// Commands of a build.
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExecSpec {
+    /// May be run.
+    pub run: Option<At<bool>>,
+    /// May use the network of this machine.
+    pub network: Option<At<bool>>,
 }
 
 /// Any value of TOML, with the places of all its parts. A date is its text.

@@ -80,6 +80,23 @@ pub fn format_duration(duration: Duration) -> String {
     text
 }
 
+/// Reads a size: a whole number with a unit, `10GB`, `512MiB`.
+///
+/// # Errors
+/// [`UnitError`] for what is none.
+pub fn parse_size(text: &str) -> Result<u64, UnitError> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim();
+    let decimal = [("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)];
+    let found = SIZE_UNITS.iter().copied().chain(decimal).find(|(name, _)| *name == unit);
+    let number: Option<u64> = number.parse().ok();
+    number.zip(found).and_then(|(number, (_, size))| number.checked_mul(size)).ok_or_else(|| {
+        let reason = "a size is a number with a unit, such as `10GB` or `512MiB`".to_owned();
+        UnitError { reason, suggestion: None }
+    })
+}
+
 /// `bytes` in the largest unit that divides them: `16 MiB`.
 pub fn format_size(bytes: u64) -> String {
     let binary = SIZE_UNITS.iter().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));

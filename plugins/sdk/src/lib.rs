@@ -40,7 +40,7 @@
 //! ```
 //!
 //! The modules wrap the host's interfaces one to one: [`log`], [`http`], [`secrets`], [`oci`],
-//! [`state`], [`workspace`]. What the pipeline did not grant answers with an [`Error`] that names
+//! [`state`], [`workspace`], [`build`]. What the pipeline did not grant answers with an [`Error`] that names
 //! the grant to add; handed on with `?` it reaches the person as the host wrote it.
 //!
 //! Outside of wasm everything compiles, so that a plugin's logic is tested natively; a call of the
@@ -51,6 +51,7 @@
 extern crate self as windlass_plugin;
 
 pub mod bindings;
+pub mod build;
 mod entry;
 mod error;
 pub mod http;

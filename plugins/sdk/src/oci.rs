@@ -19,7 +19,7 @@ pub use wit::{Access, Annotation, Descriptor, Manifest, MovedTag};
 
 /// One repository of a registry, or one layout directory.
 #[derive(Debug)]
-pub struct Repository(wit::Repository);
+pub struct Repository(pub(crate) wit::Repository);
 
 impl Repository {
     /// Opens the place that `reference` names. Asks the registry nothing yet.

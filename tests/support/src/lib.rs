@@ -19,6 +19,8 @@
     reason = "what panics here fails a test, and says where"
 )]
 
+mod buildah;
+mod busybox;
 mod certificate;
 mod contract;
 mod docker_registry;
@@ -26,6 +28,7 @@ mod embedded;
 mod hostile;
 mod http;
 mod image;
+mod merged;
 mod output;
 mod process;
 mod redaction;
@@ -35,6 +38,8 @@ mod token_server;
 mod tool;
 mod trouble;
 
+pub use buildah::Buildah;
+pub use busybox::write_busybox;
 pub use certificate::Authority;
 pub use contract::still_fits;
 pub use docker_registry::{Access, DockerRegistry, HTPASSWD, PASSWORD, USERNAME};
@@ -42,6 +47,7 @@ pub use embedded::Embedded;
 pub use hostile::{HostileRegistry, Mischief};
 pub use http::{Answer, HttpServer, Request};
 pub use image::{Image, push_with_skopeo};
+pub use merged::{LayerEntry, Tree, image_of_layout};
 pub use output::Output;
 pub use process::{Running, Signal, poll};
 pub use skopeo::Skopeo;

@@ -62,6 +62,13 @@ impl Skopeo {
         serde_json::from_str(&self.inspect_raw(reference)).expect("a manifest is JSON")
     }
 
+    /// The configuration of the image at `reference`.
+    pub fn config(&self, reference: &str) -> Value {
+        let mut command = self.command("inspect", &[""]);
+        command.args(["--config", reference]);
+        serde_json::from_str(&succeed(command)).expect("a configuration is JSON")
+    }
+
     /// Copies an image with all its platforms and no byte changed.
     pub fn copy_all(&self, from: &str, to: &str) {
         let mut command = self.command("copy", &["src-", "dest-"]);
@@ -80,6 +87,13 @@ impl Skopeo {
     pub fn convert(&self, from: &str, to: &str, format: &str) {
         let mut command = self.command("copy", &["src-", "dest-"]);
         command.args(["--quiet", "--all", "--format", format, from, to]);
+        succeed(command);
+    }
+
+    /// Copies one image into a folder (`dir:PATH`), its layers as plain archives.
+    pub(crate) fn copy_decompressed(&self, from: &str, to: &str) {
+        let mut command = self.command("copy", &["src-", "dest-"]);
+        command.args(["--quiet", "--dest-decompress", from, to]);
         succeed(command);
     }
 

@@ -34,6 +34,25 @@ pub(crate) fn command(name: &str) -> Command {
     }
 }
 
+/// The path of the program `name`, which the Debian package `package` brings.
+///
+/// # Panics
+/// As [`command`].
+pub(crate) fn file(name: &str, package: &str) -> PathBuf {
+    let unpacked = std::env::var_os("WINDLASS_TEST_TOOLS").map(PathBuf::from);
+    let unpacked = unpacked
+        .iter()
+        .flat_map(|root| PROGRAMS.iter().map(move |folder| root.join(folder)))
+        .collect::<Vec<_>>();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    find(unpacked.into_iter().chain(std::env::split_paths(&path)), name).unwrap_or_else(|| {
+        panic!(
+            "the program `{name}` is missing: run `cargo xtask test`, which fetches it, \
+             or `apt-get install --no-install-recommends {package}`"
+        )
+    })
+}
+
 fn find(folders: impl IntoIterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(name)).find(|file| file.is_file())
 }

@@ -55,6 +55,10 @@ pub struct GrantText {
     pub workspace_read: Vec<String>,
     /// `workspace.write`.
     pub workspace_write: Vec<String>,
+    /// `exec.run`.
+    pub exec_run: bool,
+    /// `exec.network`.
+    pub exec_network: bool,
 }
 
 /// One rule of `http`, as text.
@@ -81,6 +85,8 @@ pub struct Grant {
     state: bool,
     workspace_read: Vec<Folder>,
     workspace_write: Vec<Folder>,
+    exec_run: bool,
+    exec_network: bool,
     /// What was written, for refusals.
     text: GrantText,
     /// The keys that the plugin asked for; none: not known, and not held against it.
@@ -115,6 +121,10 @@ pub enum Want<'a> {
     Read(&'a str),
     /// Write a path of the workspace, normalized.
     Write(&'a str),
+    /// Run a command in a sandbox; its title.
+    Exec(&'a str),
+    /// Let such a command use the network.
+    ExecNetwork(&'a str),
 }
 
 /// How far a request may go.
@@ -163,6 +173,8 @@ impl Grant {
             state: text.state,
             workspace_read: folders("workspace.read", &text.workspace_read, &mut problems),
             workspace_write: folders("workspace.write", &text.workspace_write, &mut problems),
+            exec_run: text.exec_run,
+            exec_network: text.exec_network,
             text: text.clone(),
             asked: None,
         };
@@ -217,6 +229,8 @@ impl Grant {
                 any_folder(&self.workspace_read, path) || any_folder(&self.workspace_write, path)
             }
             Want::Write(path) => any_folder(&self.workspace_write, path),
+            Want::Exec(_) => self.exec_run,
+            Want::ExecNetwork(_) => self.exec_network,
         };
         match granted {
             true => Ok(()),
@@ -284,12 +298,12 @@ impl Grant {
             Want::Pull(place) => (text.oci_pull.clone(), quoted(&place.to_string())),
             Want::Push(place) => (text.oci_push.clone(), quoted(&place.to_string())),
             Want::Delete(place) => (text.oci_delete.clone(), quoted(&place.to_string())),
-            Want::State => (Vec::new(), String::new()),
+            Want::State | Want::Exec(_) | Want::ExecNetwork(_) => (Vec::new(), String::new()),
             Want::Read(_) => (text.workspace_read.clone(), quoted(&value)),
             Want::Write(_) => (text.workspace_write.clone(), quoted(&value)),
         };
         let toml = match (want, present.is_empty()) {
-            (Want::State, _) => "state = true".to_owned(),
+            (Want::State | Want::Exec(_) | Want::ExecNetwork(_), _) => format!("{key} = true"),
             (_, true) => format!("{key} = [{item}]"),
             // A second `key =` would be a duplicate key.
             (_, false) => format!("{item} in the list of `{key}`"),
@@ -323,6 +337,8 @@ impl Want<'_> {
             Self::State => "state",
             Self::Read(_) => "workspace.read",
             Self::Write(_) => "workspace.write",
+            Self::Exec(_) => "exec.run",
+            Self::ExecNetwork(_) => "exec.network",
         }
     }
 
@@ -335,6 +351,7 @@ impl Want<'_> {
             }
             Self::Pull(place) | Self::Push(place) | Self::Delete(place) => place.to_string(),
             Self::State => "this step".to_owned(),
+            Self::Exec(title) | Self::ExecNetwork(title) => (*title).to_owned(),
             Self::Read(path) | Self::Write(path) => match path.is_empty() {
                 true => ".".to_owned(),
                 false => (*path).to_owned(),

@@ -270,6 +270,8 @@ fn an_empty_grant_allows_nothing() {
         Want::State,
         Want::Read(""),
         Want::Write("a"),
+        Want::Exec("RUN true"),
+        Want::ExecNetwork("RUN true"),
     ];
     assert_eq!(wants.map(|want| want.key()), crate::GRANT_KEYS);
     for want in &wants {
@@ -381,6 +383,10 @@ fn from_toml(line: &str) -> GrantText {
         let values = values.and_then(toml::Value::as_array).into_iter().flatten();
         values.map(|value| value.as_str().unwrap().to_owned()).collect()
     };
+    let flag = |area: &str, key: &str| {
+        let value = table.get(area).and_then(|area| area.get(key));
+        value.and_then(toml::Value::as_bool).unwrap_or_default()
+    };
     let rules = table.get("http").and_then(toml::Value::as_array).into_iter().flatten();
     GrantText {
         http: rules
@@ -395,6 +401,8 @@ fn from_toml(line: &str) -> GrantText {
                 private: false,
             })
             .collect(),
+        exec_run: flag("exec", "run"),
+        exec_network: flag("exec", "network"),
         secrets_use: list("secrets", "use"),
         secrets_reveal: list("secrets", "reveal"),
         secrets_write: list("secrets", "write"),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use ::oci::{
     CopyOptions, IndexChoice, MayMount, MediaType, MountSource, Place, Platform, Referrers,
-    RepositoryName, Selector, Store,
+    RepositoryName, Selector, Store, Tag, Whereabouts,
 };
 use report::Fault;
 
@@ -242,6 +242,22 @@ impl GrantedOci {
         })
     }
 
+    /// What a push of something new into `target` is told besides: its tags, what is known of the
+    /// blobs in registries, and from where they may be mounted.
+    pub(crate) fn of_push(
+        &self,
+        target: &Repository,
+        tags: &[String],
+    ) -> Result<(Vec<Tag>, Whereabouts, Option<MayMount>), Fault> {
+        let tags = tags.iter().map(|tag| parse_tag(tag)).collect::<Result<_, _>>()?;
+        Ok((tags, self.oci.whereabouts(), self.may_mount(target)))
+    }
+
+    /// The progress of such a push.
+    pub(crate) fn push_bar(&self, target: &Repository) -> impl ::oci::CopyObserver {
+        Bar::of_push(self, target)
+    }
+
     /// What `request` says, understood; the rest is the run's and the grant's.
     async fn options(
         &self,
@@ -334,7 +350,9 @@ fn parse_platforms(texts: &[String]) -> Result<Vec<Platform>, Fault> {
 
 /// The platform of images that this machine runs: those for Linux, as on macOS in a virtual machine,
 /// but on Windows its own.
-fn system_platform() -> String {
+pub(crate) fn system_platform() -> String {
     let os = if cfg!(windows) { "windows" } else { "linux" };
-    format!("{os}/{}", std::env::consts::ARCH)
+    let text = format!("{os}/{}", std::env::consts::ARCH);
+    // As images name it: `amd64`, not `x86_64`.
+    text.parse().map_or(text, |platform: Platform| platform.to_string())
 }

@@ -29,6 +29,7 @@ use crate::{
 };
 
 pub use backend::{Oci, OciOptions};
+pub(crate) use copy::system_platform;
 pub use copy::{Copied, CopyRequest, Forecast, PlannedCopy, ReferrerChoice};
 pub use credential::{RegistrySettings, TextOrSecret};
 pub use credential_program::CredentialHelpers;

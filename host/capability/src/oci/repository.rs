@@ -233,7 +233,28 @@ impl Repository {
         self.call.check(&want, effect)
     }
 
-    pub(super) fn begin(&self, action: &str, selector: &str) -> Use {
+    /// Its store, for who reads it on the step's behalf.
+    pub(crate) fn readable(&self) -> Result<Arc<dyn Store>, Fault> {
+        self.may(Right::Pull)?;
+        Ok(Arc::clone(&self.store))
+    }
+
+    /// Its store, for who writes it on the step's behalf.
+    pub(crate) fn writable(&self) -> Result<Arc<dyn Store>, Fault> {
+        self.may(Right::Pull)?;
+        self.may(Right::Push)?;
+        Ok(Arc::clone(&self.store))
+    }
+
+    /// What a build begins with: the store, what its reference selects, and the reference without
+    /// digest, as people write it.
+    pub(crate) fn as_base(&self) -> Result<(Arc<dyn Store>, Selector, String), Fault> {
+        let store = self.readable()?;
+        let tag = self.place.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+        Ok((store, self.place.selector(), format!("{}{tag}", self.place.name())))
+    }
+
+    pub(crate) fn begin(&self, action: &str, selector: &str) -> Use {
         let target = match selector {
             "" => self.id.to_string(),
             digest if digest.contains(':') => format!("{}@{digest}", self.id),

@@ -1,5 +1,7 @@
 //! One file for each command.
 
+mod build;
+mod cache;
 mod check;
 mod live;
 mod load;
@@ -15,7 +17,7 @@ use std::io::Write as _;
 use clap::CommandFactory as _;
 use report::{Diagnostic, Fault};
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Build, Command};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::ui;
@@ -46,6 +48,8 @@ pub(crate) async fn dispatch(command: Command, settings: &Settings) -> Exit {
         Command::Secret(command) => secret::secret(command, settings).await,
         Command::Registry(command) => registry::registry(command, settings).await,
         Command::Plugin(command) => plugin::plugin(command, settings).await,
+        Command::Build(Build::Context(arguments)) => build::context(arguments).await,
+        Command::Cache(arguments) => cache::cache(arguments, settings).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "windlass", &mut script);

@@ -39,6 +39,7 @@ fn the_schema_has_the_keys_that_are_read() {
         ("/$defs/HttpEntry", parse::HTTP),
         ("/$defs/SecretsSpec", parse::SECRETS),
         ("/$defs/OciSpec", parse::OCI),
+        ("/$defs/ExecSpec", parse::EXEC),
         ("/$defs/WorkspaceSpec", parse::WORKSPACE),
     ] {
         let read: BTreeSet<String> = read.iter().map(|&key| key.to_owned()).collect();

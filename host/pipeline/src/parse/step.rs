@@ -6,8 +6,8 @@ use crate::at::At;
 use crate::parse::check;
 use crate::reader::{Item, Reader, Table, span};
 use crate::schema::{
-    GrantSpec, HttpEntry, MatrixSpec, MatrixTable, OciSpec, RetrySpec, SecretsSpec, StepEntry,
-    Tree, WorkspaceSpec,
+    ExecSpec, GrantSpec, HttpEntry, MatrixSpec, MatrixTable, OciSpec, RetrySpec, SecretsSpec,
+    StepEntry, Tree, WorkspaceSpec,
 };
 use crate::{limits, problem};
 
@@ -29,11 +29,12 @@ pub(crate) const STEP: &[&str] = &[
     "grant",
 ];
 pub(crate) const RETRY: &[&str] = &["attempts", "on", "backoff"];
-pub(crate) const GRANT: &[&str] = &["http", "secrets", "oci", "state", "workspace"];
+pub(crate) const GRANT: &[&str] = &["http", "secrets", "oci", "state", "workspace", "exec"];
 pub(crate) const HTTP: &[&str] = &["url", "methods", "private"];
 pub(crate) const SECRETS: &[&str] = &["use", "reveal", "write"];
 pub(crate) const OCI: &[&str] = &["pull", "push", "delete"];
 pub(crate) const WORKSPACE: &[&str] = &["read", "write"];
+pub(crate) const EXEC: &[&str] = &["run", "network"];
 
 pub(crate) fn read_steps<'a>(reader: &'a Reader<'a>, item: Option<&'a Item<'a>>) -> Vec<StepEntry> {
     let Some(item) = item else { return Vec::new() };
@@ -157,6 +158,10 @@ fn read_grant<'a>(reader: &'a Reader<'a>, item: &'a Item<'a>) -> Option<At<Grant
                 read: list(&folders, "read"),
                 write: list(&folders, "write"),
             })
+            .unwrap_or_default(),
+        exec: table
+            .table("exec", "`exec`", EXEC)
+            .map(|exec| ExecSpec { run: exec.boolean("run"), network: exec.boolean("network") })
             .unwrap_or_default(),
     };
     Some(At::new(grant, span(item)))

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::at::At;
 use crate::catalog::CatalogError;
 use crate::check::Plugin;
-use crate::grant::{Grant, GrantTemplate, WrittenGrant};
+use crate::grant::{ExecRule, Grant, GrantTemplate, WrittenGrant};
 use crate::matrix::{self, Form, Matrix, MatrixError};
 use crate::name::StepId;
 use crate::order::{Edge, Why};
@@ -271,7 +271,7 @@ impl<'a> Planner<'a> {
         site: &Site<'_>,
         found: &mut Gathered,
     ) -> WrittenGrant {
-        let GrantSpec { http, secrets, oci, state, workspace } = &grant.value;
+        let GrantSpec { http, secrets, oci, state, workspace, exec } = &grant.value;
         let mut rules = Vec::new();
         for rule in http {
             let url = self.text(&rule.url.value, rule.url.span, site, found);
@@ -311,8 +311,9 @@ impl<'a> Planner<'a> {
             }
             written.push((key, nodes));
         }
-        let state = state.as_ref().is_some_and(|flag| flag.value);
-        WrittenGrant { http: rules, lists: written, state }
+        let is_on = |flag: &Option<At<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
+        let exec = ExecRule { run: is_on(&exec.run), network: is_on(&exec.network) };
+        WrittenGrant { http: rules, lists: written, state: is_on(state), exec }
     }
 
     fn requested_secrets(

@@ -2,6 +2,7 @@
 //!
 //! Conversions only. There is no decision in here; a refusal comes from `capability`.
 
+pub(crate) mod build;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod oci;

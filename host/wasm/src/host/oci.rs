@@ -471,7 +471,7 @@ impl wit::HostForecast for StepState {
     }
 }
 
-fn to_wit(descriptor: Descriptor) -> wit::Descriptor {
+pub(super) fn to_wit(descriptor: Descriptor) -> wit::Descriptor {
     let Descriptor { media_type, digest, size, artifact_type, platform, annotations } = descriptor;
     let annotations =
         annotations.into_iter().map(|(key, value)| wit::Annotation { key, value }).collect();

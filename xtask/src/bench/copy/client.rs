@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use super::case::{Before, Case, Tags};
 use super::content::{self, TAG};
-use super::place::Place;
 use crate::bench::peers;
+use crate::bench::place::Place;
 use crate::{binary, files, shell, tools};
 
 /// Who copies.

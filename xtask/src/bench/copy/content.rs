@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::place::Place;
+use crate::bench::place::Place;
 use crate::files;
 use crate::oci::{CONFIG, GZIP_LAYER, INDEX, MANIFEST, descriptor, digest, gzip, media_type, tar};
 use crate::registry::Registry;
@@ -154,7 +154,7 @@ impl<'a> Filler<'a> {
 
 /// Bytes of the generator SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number
 /// Generators", 2014).
-fn random(seed: u64, size: usize) -> Vec<u8> {
+pub(in crate::bench) fn random(seed: u64, size: usize) -> Vec<u8> {
     // Far apart, so that no two layers have a part in common.
     let mut state = seed << 40;
     let mut bytes = vec![0; size];

@@ -7,8 +7,7 @@
 
 mod case;
 mod client;
-mod content;
-mod place;
+pub(super) mod content;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -18,8 +17,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use self::case::{Before, Case};
 use self::client::{Client, Job, Programs};
-use self::place::{Place, Program, Work};
 use super::measure::{self, Cost};
+use super::place::{Place, Program, Work};
 use super::table;
 use crate::binary::{self, Profile};
 use crate::children::Children;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Row;
 use super::case::Case;
 use super::client::{Client, Programs};
-use super::place::{Requests, Work};
 use crate::bench::measure::Cost;
+use crate::bench::place::{Requests, Work};
 use crate::bench::table::{self, Summary, mebibytes, milliseconds};
 
 /// Both tables, with a line about where and how before and what is missing behind.

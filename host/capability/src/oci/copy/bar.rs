@@ -14,7 +14,8 @@ const SHOWN_HEX: usize = 12;
 /// turns out that what speaks about the image has to be moved too.
 pub(super) struct Bar {
     voice: Voice,
-    source: String,
+    /// None of something that was made here.
+    source: Option<String>,
     target: String,
     state: Mutex<State>,
 }
@@ -51,14 +52,24 @@ impl Bar {
             [] => target.name(),
             tags => format!("{}:{}", target.name(), tags.join(",")),
         };
+        Self::titled(oci, Some(source), target)
+    }
+
+    /// Of something new that is written into `target`.
+    pub(super) fn of_push(oci: &GrantedOci, target: &Repository) -> Self {
+        Self::titled(oci, None, target.name())
+    }
+
+    fn titled(oci: &GrantedOci, source: Option<String>, target: String) -> Self {
         Self { voice: oci.call.voice.clone(), source, target, state: Mutex::default() }
     }
 
     fn start(&self, state: &State) -> u64 {
         let Self { source, target, .. } = self;
-        let title = match state.is_about_referrers {
-            false => format!("copy {source} to {target}"),
-            true => format!("copy the referrers of {source} to {target}"),
+        let title = match (source, state.is_about_referrers) {
+            (None, _) => format!("push {target}"),
+            (Some(source), false) => format!("copy {source} to {target}"),
+            (Some(source), true) => format!("copy the referrers of {source} to {target}"),
         };
         let id = self.voice.progress_start(&title, state.total, Unit::Bytes);
         self.voice.progress_advance(id, state.there);

@@ -1,0 +1,4 @@
+mod fetching;
+mod fixture;
+mod local;
+mod parts;

@@ -1,0 +1,68 @@
+//! What a build would be given of a directory: for people, without a step.
+
+use std::path::Path;
+
+use build::context::{Context, ContextError};
+use report::Fault;
+
+/// A directory as a build would see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedContext {
+    /// The ignore file that counts; none where there is none.
+    pub ignore_file: Option<String>,
+    /// What a build would see.
+    pub sent: Vec<Sent>,
+    /// What it would not.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A path that a build would see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Relative to the directory.
+    pub path: String,
+    /// `file`, `directory`, …
+    pub kind: &'static str,
+    /// Bytes of a file.
+    pub size: u64,
+}
+
+/// A path that a build would not see, nor what is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Relative to the directory.
+    pub path: String,
+    /// The line of the ignore file, from 1.
+    pub line: usize,
+    /// What it says.
+    pub pattern: String,
+}
+
+/// Lists `directory` as a build of the Dockerfile `file` in it would see it. Blocking.
+///
+/// # Errors
+/// What the disk, or the ignore file, says.
+pub fn list_context(directory: &Path, file: &str) -> Result<ListedContext, Fault> {
+    let mut context = Context::directory(directory)?;
+    let ignore = context.find_ignore(Path::new(file))?;
+    let ignore_file = ignore.as_ref().map(|ignore| ignore.label().to_owned());
+    if let Some(ignore) = ignore {
+        context = context.with_ignore(ignore);
+    }
+    let listing = context.list().map_err(ContextError::from)?;
+    let sent = listing.kept.into_iter().map(|listed| Sent {
+        path: listed.path.to_string_lossy().into_owned(),
+        kind: listed.metadata.kind.noun(),
+        size: if listed.metadata.kind == build::tree::Kind::File {
+            listed.metadata.size
+        } else {
+            0
+        },
+    });
+    let ignored = listing.dropped.into_iter().map(|dropped| Ignored {
+        path: dropped.path.to_string_lossy().into_owned(),
+        line: dropped.line,
+        pattern: dropped.rule,
+    });
+    Ok(ListedContext { ignore_file, sent: sent.collect(), ignored: ignored.collect() })
+}

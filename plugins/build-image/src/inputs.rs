@@ -1,0 +1,298 @@
+//! What `with` of a pipeline says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use windlass_plugin::schema::Shape;
+use windlass_plugin::{Request, Schema};
+
+/// What is built, from what, and where it goes.
+///
+/// One of three: a Dockerfile (the usual), `image` (files on a base, without a Dockerfile), or
+/// `rebase` (the layers of an image on a newer base).
+#[derive(Debug, Clone, Deserialize, windlass_plugin::Inputs)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Inputs {
+    /// The files that may be copied: a directory or a tar of the workspace, or a git repository,
+    /// `https://HOST/REPOSITORY.git[#REF[:SUBDIRECTORY]]`.
+    #[serde(default = "here")]
+    pub context: String,
+    /// The Dockerfile, relative to the context.
+    #[serde(default = "dockerfile")]
+    pub file: String,
+    /// The Dockerfile itself, as text, in place of `file`.
+    pub dockerfile: Option<String>,
+    /// Files on a base, without a Dockerfile.
+    pub image: Option<Image>,
+    /// Moves the layers of an image from the base it was built on to a newer one, without building.
+    pub rebase: Option<Rebase>,
+    /// Build arguments: `ARG` of the Dockerfile.
+    #[serde(default)]
+    pub args: BTreeMap<String, String>,
+    /// The stage to build; the last one if nothing is said.
+    pub target: Option<String>,
+    /// For which platforms, such as `["linux/amd64", "linux/arm64"]`; `"system"` for that of this
+    /// machine, as when nothing is said. Several make an index.
+    #[serde(default)]
+    pub platforms: Platforms,
+    /// Where it goes, each `HOST/REPOSITORY[:TAG]`, `oci-layout:PATH[:TAG]`,
+    /// `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:REPOSITORY[:TAG]]`; nowhere if there is
+    /// none.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Repositories that bases may come from, as patterns; and those of `tags` always.
+    #[serde(default = "bases")]
+    pub bases: Vec<String>,
+    /// Where `ADD` may fetch from, such as `["https://example.com"]`; a table with `url` and
+    /// `private = true` for a host of this machine or of a private network.
+    #[serde(default)]
+    pub hosts: Vec<Host>,
+    /// What the commands of `RUN` may reach: `none`, or with `host` the network of this machine.
+    #[serde(default)]
+    pub network: Network,
+    /// Secrets of the pipeline for `RUN --mount=type=secret,id=NAME`.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// The format of manifest and configuration.
+    #[serde(default)]
+    pub format: Format,
+    /// How new layers are compressed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// The latest time that a new file may have: seconds since 1970, `"commit"` for that of the
+    /// context's commit, `"context"` for the latest of its files. 1980-01-01 if nothing is said, the
+    /// same for everybody; the same inputs give the same digest in any case but `"context"`.
+    pub source_date_epoch: Option<Epoch>,
+    /// Labels of the image.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of its manifests.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Do everything anew.
+    #[serde(default)]
+    pub no_cache: bool,
+    /// Repositories with what was built elsewhere.
+    #[serde(default)]
+    pub cache_from: Vec<String>,
+    /// A repository that keeps what is built here.
+    pub cache_to: Option<String>,
+    /// Attach a bill of materials to each image in `tags`: the packages that its databases list.
+    pub sbom: Option<Bill>,
+    /// Attach a statement of how it was built (SLSA provenance v1).
+    #[serde(default)]
+    pub provenance: bool,
+}
+
+/// Where `ADD` may fetch from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Host {
+    /// Scheme, host, and if need be port.
+    Url(String),
+    /// The same, which may be no public address.
+    Rule(HostRule),
+}
+
+/// A host that may be no public one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HostRule {
+    /// Scheme, host, and if need be port.
+    pub url: String,
+    /// Whether its address may be of this machine or of a private network.
+    #[serde(default)]
+    pub private: bool,
+}
+
+/// Files on a base.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Image {
+    /// What it stands on, such as `docker.io/library/alpine:3.20`; on nothing without one.
+    pub base: Option<String>,
+    /// What is copied into it, each a layer.
+    #[serde(default)]
+    pub files: Vec<Files>,
+    /// What is started.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its arguments.
+    pub cmd: Option<Vec<String>>,
+    /// As whom: `USER[:GROUP]`.
+    pub user: Option<String>,
+    /// Where.
+    pub working_dir: Option<String>,
+    /// Variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Ports that it listens on, such as `["8080/tcp"]`.
+    #[serde(default)]
+    pub ports: Vec<String>,
+    /// Directories with data of their own.
+    #[serde(default)]
+    pub volumes: Vec<String>,
+    /// The signal that ends it.
+    pub stop_signal: Option<String>,
+}
+
+/// Files that are copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Files {
+    /// A path or pattern in the context. `{os}`, `{arch}` and `{variant}` stand for the platform's.
+    pub from: String,
+    /// Where to; a directory if it ends with `/`.
+    pub to: String,
+    /// Permission bits, octal (`"755"`) or symbolic (`"u=rwX,go=rX"`).
+    pub mode: Option<String>,
+    /// `USER[:GROUP]`; `0:0` if nothing is said.
+    pub owner: Option<String>,
+}
+
+/// The layers of an image on another base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rebase {
+    /// The image.
+    pub image: String,
+    /// What it was built on; taken from its annotations if nothing is said.
+    pub old_base: Option<String>,
+    /// What it shall stand on; the same name as the old base if nothing is said.
+    pub new_base: Option<String>,
+}
+
+/// Which platforms are built for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Platforms {
+    /// Several, or none for that of this machine.
+    List(Vec<String>),
+    /// One, or `system`.
+    One(String),
+}
+
+/// What commands may reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// Themselves.
+    #[default]
+    None,
+    /// What this machine reaches.
+    Host,
+}
+
+/// The format of manifest and configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// OCI's.
+    #[default]
+    Oci,
+    /// Docker's version 2, schema 2.
+    Docker,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// What everything can read.
+    #[default]
+    Gzip,
+    /// Quicker and smaller.
+    Zstd,
+    /// Not at all.
+    None,
+}
+
+/// How a bill of materials is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bill {
+    /// SPDX 2.3.
+    Spdx,
+    /// CycloneDX 1.6.
+    Cyclonedx,
+}
+
+/// The latest time that a new file may have.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Epoch {
+    /// Seconds since 1970.
+    Seconds(u64),
+    /// `commit` or `context`.
+    Word(String),
+}
+
+impl Default for Platforms {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Serialize for Platforms {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::List(list) => list.serialize(to),
+            Self::One(one) => one.serialize(to),
+        }
+    }
+}
+
+impl Schema for Platforms {
+    fn shape() -> Shape {
+        Shape::Either(vec![Vec::<String>::shape(), Shape::String])
+    }
+}
+
+impl Schema for Host {
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::String, HostRule::shape()])
+    }
+}
+
+impl Schema for Epoch {
+    fn shape() -> Shape {
+        Shape::Either(vec![u64::shape(), Shape::OneOf(vec!["commit", "context"])])
+    }
+}
+
+fn here() -> String {
+    ".".to_owned()
+}
+
+fn dockerfile() -> String {
+    "Dockerfile".to_owned()
+}
+
+fn bases() -> Vec<String> {
+    vec!["docker.io/**".to_owned()]
+}
+
+/// The context, if it is in the workspace.
+const FOLDER: &str = "{{ none if '://' in inputs.context else inputs.context }}";
+
+/// The host of the context, if it is a repository elsewhere.
+const REMOTE: &str =
+    "{{ inputs.context.split('/')[:3] | join('/') if '://' in inputs.context else none }}";
+
+/// What the step will need.
+#[must_use]
+pub fn requests() -> Vec<Request> {
+    vec![
+        Request::new("workspace.read", FOLDER, "copies files of the context"),
+        Request::new("http", REMOTE, "fetches the context"),
+        Request::new("http", "{{ inputs.hosts }}", "fetches what `ADD` names"),
+        Request::new("oci.pull", "{{ inputs.bases }}", "reads bases"),
+        Request::new("oci.pull", "{{ inputs.tags }}", "sees what is there already"),
+        Request::new("oci.pull", "{{ inputs['cache-from'] }}", "reads what was built elsewhere"),
+        Request::new("oci.pull", "{{ inputs['cache-to'] }}", "sees what is kept already"),
+        Request::new("oci.push", "{{ inputs.tags }}", "writes the image"),
+        Request::new("oci.push", "{{ inputs['cache-to'] }}", "keeps what is built"),
+        Request::new("secrets.use", "{{ inputs.secrets }}", "gives them to commands"),
+        Request::new("exec.run", "true", "runs the commands of `RUN`, each in a sandbox"),
+        Request::new("exec.network", "{{ inputs.network == 'host' }}", "lets them use the network"),
+    ]
+}

@@ -1,0 +1,80 @@
+//! What a build may read: its context, and nothing else.
+
+use support::str;
+
+use super::Workshop;
+
+#[test]
+fn what_a_context_would_send_is_listed_without_building() {
+    let host = crate::host()
+        .file("app/.dockerignore", "**/.env\n/build\ndocs/\n*.log\n!keep.log\n")
+        .file("app/.env", "SECRET=1")
+        .file("app/deep/.env", "SECRET=1")
+        .file("app/build/out", "")
+        .file("app/docs/a", "")
+        .file("app/main.c", "int main;")
+        .file("app/keep.log", "")
+        .file("app/drop.log", "");
+    host.run(&["build", "context", "app"]).exits(0).stdout_is(str![[r#"
+        37  .dockerignore
+         0  deep
+         0  keep.log
+         9  main.c
+
+"#]]);
+    host.run(&["build", "context", "app", "--ignored"]).exits(0).stdout_is(str![[r#"
+.env  .dockerignore:1: **/.env
+build  .dockerignore:2: /build
+deep/.env  .dockerignore:1: **/.env
+docs  .dockerignore:3: docs/
+drop.log  .dockerignore:4: *.log
+
+"#]]);
+}
+
+#[test]
+fn no_path_leaves_the_context() {
+    let shop = Workshop::new();
+    shop.host.write("outside", "secret");
+    for (copy, link) in [
+        ("../outside", None),
+        ("link", Some("../outside")),
+        ("link", Some("/etc/hostname")),
+        ("dir/file", Some("..")),
+    ] {
+        let folder = shop.host.path("ctx");
+        let _ = std::fs::remove_dir_all(&folder);
+        shop.host.write("ctx/Dockerfile", format!("FROM scratch\nCOPY {copy} /got\n"));
+        if let Some(target) = link {
+            let name = copy.split('/').next().unwrap();
+            std::os::unix::fs::symlink(target, folder.join(name)).unwrap();
+        }
+        let ran = shop.try_build("context = \"ctx\"");
+        assert_ne!(ran.code, Some(0), "{copy}: {}", ran.account());
+        assert!(!ran.stdout.contains("\"kind\":\"internal\""), "{}", ran.account());
+    }
+}
+
+#[test]
+fn a_context_that_was_not_granted_is_not_read() {
+    let shop = Workshop::new();
+    shop.host.write("ctx/Dockerfile", "FROM scratch\nCOPY . /\n");
+    shop.host.write("other/file", "");
+    let pipeline = shop.pipeline("context = \"ctx\"");
+    shop.host.write(
+        "p.toml",
+        format!("{pipeline}\n[step.grant]\nworkspace = {{ read = [\"other\"] }}\n"),
+    );
+    shop.host.run(&["run", "p.toml"]).exits(3);
+}
+
+#[test]
+fn a_dockerfile_may_stand_in_the_pipeline() {
+    let shop = Workshop::new();
+    shop.host.write("ctx/one", "1");
+    let with = format!(
+        "context = \"ctx\"\ndockerfile = \"\"\"\nFROM {}\nCOPY one /one\nRUN [ \"$(cat /one)\" = 1 ]\n\"\"\"",
+        shop.base()
+    );
+    assert_eq!(shop.build(&with)["steps"]["done"], 2);
+}
