@@ -39,6 +39,56 @@ fn an_archive_is_a_context_as_its_folder_is() {
 }
 
 #[test]
+fn a_branch_and_a_folder_of_a_repository_are_a_context() {
+    let shop = Workshop::new();
+    let repository = shop.host.path("repo");
+    shop.host.write("repo/sub/Dockerfile", DOCKERFILE);
+    shop.host.write("repo/sub/on-main", "1");
+    shop.host.write("repo/outside", "");
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(&repository).args(arguments);
+        for (name, value) in [
+            ("HOME", "/nonexistent"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_AUTHOR_NAME", "a"),
+            ("GIT_AUTHOR_EMAIL", "a@example.com"),
+            ("GIT_COMMITTER_NAME", "a"),
+            ("GIT_COMMITTER_EMAIL", "a@example.com"),
+            ("GIT_AUTHOR_DATE", "@1600000000 +0000"),
+            ("GIT_COMMITTER_DATE", "@1600000000 +0000"),
+        ] {
+            git.env(name, value);
+        }
+        let done = git.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "one"]);
+    git(&["checkout", "-q", "-b", "other"]);
+    shop.host.write("repo/sub/on-other", "2");
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "two"]);
+    let head = git(&["rev-parse", "HEAD"]);
+    git(&["checkout", "-q", "main"]);
+
+    let said = with(&shop, "file:repo#other:sub");
+    let built = shop.build(&format!("{said}\nsource-date-epoch = \"commit\"\nprovenance = true"));
+    assert_eq!(built["revision"], head.as_str());
+    assert_eq!(tree(&shop), ["Dockerfile", "on-main", "on-other"]);
+    let config = Skopeo::new().config(&format!("docker://{}/app:1", shop.registry()));
+    assert_eq!(config["created"], "2020-09-13T12:26:40Z");
+
+    shop.build(&with(&shop, "file:repo#main:sub"));
+    assert_eq!(tree(&shop), ["Dockerfile", "on-main"]);
+    let ran = shop.try_build(&with(&shop, "file:repo#nowhere:sub"));
+    ran.exits(1);
+    assert!(ran.stdout.contains("nowhere"), "{}", ran.account());
+}
+
+#[test]
 fn nothing_is_fetched_from_a_host_that_is_not_named() {
     let shop = Workshop::new();
     let server = HttpServer::start(|_| Answer::body("hello"));
