@@ -7,8 +7,10 @@ mod declared;
 mod features;
 mod left;
 mod limits;
+mod oracle;
 mod rebase;
 mod rootless;
+mod sources;
 mod story;
 
 use std::sync::OnceLock;

@@ -1,4 +1,5 @@
-//! The real parts that tests are held against: Debian's docker-registry, skopeo and htpasswd.
+//! The real parts that tests are held against, or need: Debian's docker-registry, skopeo and
+//! htpasswd; a static busybox to be the root file system of commands; newuidmap for their users.
 //!
 //! What is on `PATH` is used. Of the rest: root on a machine without a running init (a container)
 //! installs it by apt; everyone else has the packages unpacked into a cache folder, which needs no
@@ -29,6 +30,9 @@ const TOOLS: &[Tool] = &[
     Tool { program: "docker-registry", package: "docker-registry" },
     Tool { program: "skopeo", package: "skopeo" },
     Tool { program: "htpasswd", package: "apache2-utils" },
+    Tool { program: "busybox", package: "busybox-static" },
+    Tool { program: "newuidmap", package: "uidmap" },
+    Tool { program: "buildah", package: "buildah" },
 ];
 
 /// Finds or fetches the programs; returns the folder to put in front of `PATH`, if one is needed.

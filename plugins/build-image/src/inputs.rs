@@ -271,8 +271,9 @@ fn bases() -> Vec<String> {
     vec!["docker.io/**".to_owned()]
 }
 
-/// The context, if it is in the workspace.
-const FOLDER: &str = "{{ none if '://' in inputs.context else inputs.context }}";
+/// The context, if it is in the workspace; of `file:REPOSITORY#REF:FOLDER` the repository.
+const FOLDER: &str = "{{ inputs.context[5:].split('#')[0] if inputs.context[:5] == 'file:' \
+     else none if '://' in inputs.context else inputs.context }}";
 
 /// The host of the context, if it is a repository elsewhere.
 const REMOTE: &str =

@@ -56,6 +56,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut found = version(&database).map_err(failed)?;
     if found == 0 {
         (|| {
+            // A new file that the power takes is empty then, and made again; so the first build on
+            // a machine waits for no disk.
+            database.pragma_update(None, "synchronous", "OFF")?;
             // Readers and one writer do not wait for each other. It stays so once it is said.
             database.pragma_update(None, "journal_mode", "WAL")?;
             let behavior = rusqlite::TransactionBehavior::Immediate;
@@ -64,7 +67,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
             if version(&transaction)? == 0 {
                 transaction.execute_batch(TABLES)?;
             }
-            transaction.commit()
+            transaction.commit()?;
+            database.pragma_update(None, "synchronous", "NORMAL")
         })()
         .map_err(failed)?;
         found = version(&database).map_err(failed)?;
