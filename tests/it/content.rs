@@ -181,7 +181,6 @@ fn between_any_two_places_an_image_keeps_its_digest() {
     assert_eq!(finished.len(), 5 + 25);
     for step in finished {
         assert_eq!(step["outputs"]["digest"], image.manifests[0].0, "{}", step["step"]);
-        assert_eq!(step["outputs"]["platforms"], json!(["linux/amd64"]), "{}", step["step"]);
         assert_eq!(step["status"], "changed", "{}", step["step"]);
     }
     // Where it can be seen, somebody else sees it.
@@ -270,7 +269,10 @@ fn images_of_docker_stay_images_of_docker() {
 fn foreign_layers_stay_where_they_are_unless_they_are_wanted() {
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     let (config, layer): (&[u8], &[u8]) =
-        (br#"{"architecture":"amd64","os":"windows"}"#, b"\x1f\x8bnot to be distributed");
+        (
+            br#"{"architecture":"amd64","os":"windows","rootfs":{"diff_ids":["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#,
+            b"\x1f\x8bnot to be distributed",
+        );
     let mut away = part(foreign, layer);
     away["urls"] = json!(["https://example.com/layer"]);
     let manifest = json!({

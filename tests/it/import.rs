@@ -154,6 +154,7 @@ fn a_choice_of_platforms_keeps_the_index_or_makes_a_new_one() {
 
     let new = import(&host, &with("new\"\nindex = \"new-index\""));
     assert_ne!(new["digest"], image.digest());
+    assert_eq!(new["source-digest"], image.digest());
     let listed = Skopeo::new().manifest(&docker(target.address(), "app:new"));
     assert_eq!(listed["manifests"].as_array().unwrap().len(), 2);
 }
@@ -253,6 +254,15 @@ fn all_that_became_of_an_image_is_told_and_can_be_used_by_later_steps() {
     assert_eq!(ran.finished("later")["outputs"]["value"], out, "a later step has all of it");
     let took = out["duration-ms"].take();
     assert!(took.is_u64(), "{took}");
+    let requests = out["requests"].take();
+    let methods: Vec<&String> = requests.as_object().unwrap().keys().collect();
+    assert_eq!(methods, ["GET", "HEAD", "POST", "PUT"]);
+    // The source was not written to: what the target logged is all.
+    let logged = target.requests();
+    for method in ["POST", "PUT"] {
+        let count = logged.iter().filter(|line| line.starts_with(&format!("{method} "))).count();
+        assert_eq!(requests[method], count, "{method}");
+    }
     let sum =
         |blobs: &[(String, Vec<u8>)]| blobs.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
     let layers = sum(&image.blobs) + sum(&signature.blobs);
@@ -268,6 +278,7 @@ fn all_that_became_of_an_image_is_told_and_can_be_used_by_later_steps() {
         out,
         json!({
             "digest": image.digest(),
+            "source-digest": image.digest(),
             "media-type": Image::media_type(),
             "changed": true,
             "targets": targets,
@@ -278,11 +289,12 @@ fn all_that_became_of_an_image_is_told_and_can_be_used_by_later_steps() {
             "skipped-bytes": 0,
             "blobs": { "sent": 7 + 2 * 4, "mounted": 7, "skipped": 0 },
             "referrers": 2,
-            "requests": { "GET": 0, "HEAD": 0, "POST": 0, "PUT": 0 },
+            "requests": null,
             "duration-ms": null,
             "images": [{
                 "source": format!("{from}/app:v1"),
                 "digest": image.digest(),
+                "source-digest": image.digest(),
                 "media-type": Image::media_type(),
                 "changed": true,
                 "targets": targets,

@@ -272,12 +272,12 @@ fn bases() -> Vec<String> {
 }
 
 /// The context, if it is in the workspace; of `file:REPOSITORY#REF:FOLDER` the repository.
-const FOLDER: &str = "{{ inputs.context[5:].split('#')[0] if inputs.context[:5] == 'file:' \
+const FOLDER: &str = "{{ (inputs.context[5:] | split('#') | first) if inputs.context[:5] == 'file:' \
      else none if '://' in inputs.context else inputs.context }}";
 
 /// The host of the context, if it is a repository elsewhere.
-const REMOTE: &str =
-    "{{ inputs.context.split('/')[:3] | join('/') if '://' in inputs.context else none }}";
+const REMOTE: &str = "{{ (inputs.context | split('/') | list)[:3] | join('/') \
+     if '://' in inputs.context and inputs.context[:5] != 'file:' else none }}";
 
 /// What the step will need.
 #[must_use]

@@ -20,8 +20,8 @@ pub struct Outputs {
     pub changed: bool,
     /// What stands where now; of the first 500 images.
     pub targets: Vec<Target>,
-    /// The platforms that came along, `os/architecture[/variant]`; none of an image that was there
-    /// already, since nothing of it had to be read.
+    /// The platforms that came along, `os/architecture[/variant]`; none of what was there already,
+    /// since nothing of it had to be read, nor of a single image that was mounted.
     pub platforms: Vec<String>,
     /// Bytes sent.
     pub bytes: u64,

@@ -39,11 +39,14 @@ pub fn forecast(order: &Order, forecast: &Forecast) -> String {
         let what = if other.is_empty() { "has the same digest as" } else { "is up to date with" };
         return format!("`{target}` {what} `{source}` ({digest}{other})");
     }
-    let mut parts = vec![match forecast.is_present {
-        // With a tag or what refers to it; the bytes of that are hardly worth a number.
-        true => "it exists there under its digest".to_owned(),
-        false => format!("{} to send", size(forecast.send_bytes)),
-    }];
+    let mut parts = Vec::new();
+    if forecast.is_present {
+        parts.push("it exists there under its digest".to_owned());
+    }
+    // To write a tag, the manifest is sent again.
+    if !forecast.is_present || forecast.send_bytes > forecast.descriptor.size {
+        parts.push(format!("{} to send", size(forecast.send_bytes)));
+    }
     if forecast.mount > 0 {
         parts.push(format!("{} to mount ({})", forecast.mount, size(forecast.mount_bytes)));
     }
@@ -118,24 +121,26 @@ fn short(digest: &str) -> &str {
     digest.get(..SHORT_DIGEST).unwrap_or(digest)
 }
 
-/// Bytes for a person: three digits or so, and a binary unit.
+/// Bytes for a person, as the host says them: one digit behind the point, and a binary unit.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     /// From one unit to the next.
     const STEP: u64 = 1024;
-    let mut value = bytes;
-    let mut tenths = 0;
-    let mut units = ["KiB", "MiB", "GiB", "TiB"].into_iter();
-    let mut unit = "B";
-    while value >= STEP
-        && let Some(next) = units.next()
-    {
-        tenths = value % STEP * 10 / STEP;
-        value /= STEP;
+    /// A number that is rounded to this much has reached the next unit.
+    const FULL: u128 = STEP as u128 * 10;
+    if bytes < STEP {
+        return format!("{bytes} B");
+    }
+    let mut divisor = u128::from(STEP);
+    let tenths = |divisor: u128| (u128::from(bytes) * 10 + divisor / 2) / divisor;
+    let mut unit = "KiB";
+    for next in ["MiB", "GiB", "TiB"] {
+        if tenths(divisor) < FULL {
+            break;
+        }
+        divisor *= u128::from(STEP);
         unit = next;
     }
-    match tenths {
-        0 => format!("{value} {unit}"),
-        tenths => format!("{value}.{tenths} {unit}"),
-    }
+    let tenths = tenths(divisor);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }

@@ -41,6 +41,8 @@ pub async fn forecast(
     let moves = plan.target.pending(plan.source.digest());
     let moves = moves.map(|(tag, from)| MovedTag { tag: tag.clone(), from: from.copied() });
     let mut forecast = Forecast::of(&plan, moves.collect());
+    // The copy would not ask, but go through the parts: who reads a forecast wants to know.
+    forecast.present |= !plan.target.is_known() && job.holds(&plan.source.digest()).await?;
     let mut root = plan.source.manifest.clone();
     if !forecast.changed {
         forecast.skip(plan.source.descriptor.size);

@@ -360,7 +360,9 @@ impl wit::HostCopyRequest for StepState {
         pattern: String,
     ) -> wasmtime::Result<()> {
         let filesystem = self.table.get(&filesystem)?.clone();
-        self.copy_request(&this)?.sources.push(CopySource::Filesystem(Box::new(filesystem), pattern));
+        self.copy_request(&this)?
+            .sources
+            .push(CopySource::Filesystem(Box::new(filesystem), pattern));
         Ok(())
     }
 

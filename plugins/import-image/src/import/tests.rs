@@ -198,11 +198,11 @@ fn one_image_to_two_targets_is_told_in_full() {
         ..base()
     };
     let outcome = import(&inputs, false, &host).expect("copied");
-    assert_eq!(outcome, Outcome::changed(expect).summary("copied 1 of 2 images, 2 KiB sent"));
+    assert_eq!(outcome, Outcome::changed(expect).summary("copied 1 of 2 images, 2.0 KiB sent"));
     assert_eq!(
         host.said.into_inner(),
         [
-            "copied `a.io/n:1` to `b.io/n:1` (sha256:aa): 2 sent (2 KiB), 0 mounted, 1 there already",
+            "copied `a.io/n:1` to `b.io/n:1` (sha256:aa): 2 sent (2.0 KiB), 0 mounted, 1 there already",
             "`c.io/n:1` is up to date with `a.io/n:1` (sha256:aa)",
         ]
     );
@@ -291,10 +291,10 @@ fn a_digest_that_is_not_that_of_the_source_is_told() {
         host.said.into_inner(),
         [
             format!(
-                "would copy `a.io/n:1` to `b.io/n:1` ({why}): 2 KiB to send, 1 there already, new tag `1`"
+                "would copy `a.io/n:1` to `b.io/n:1` ({why}): 2.0 KiB to send, 1 there already, new tag `1`"
             ),
             format!(
-                "copied `a.io/n:1` to `b.io/n:1` ({why}): 2 sent (2 KiB), 0 mounted, 1 there already"
+                "copied `a.io/n:1` to `b.io/n:1` ({why}): 2 sent (2.0 KiB), 0 mounted, 1 there already"
             ),
             format!("`b.io/n:1` is up to date with `a.io/n:1` ({why})"),
         ]
@@ -312,15 +312,15 @@ fn a_dry_run_copies_nothing_and_says_what_it_would() {
         r#"{"source": "a.io/n:1", "targets": ["b.io/n", "c.io/n", "d.io/n"], "force": true}"#,
     );
     let outcome = import(&inputs, true, &host).expect("looked");
-    let summary = "2 of 3 images would be copied, 4 KiB to send";
+    let summary = "2 of 3 images would be copied, 4.0 KiB to send";
     assert_eq!(format!("{outcome:?}").matches(summary).count(), 1);
     assert_eq!(host.terms.into_inner(), []);
     assert_eq!(
         host.said.into_inner(),
         [
-            "would copy `a.io/n:1` to `b.io/n:1` (sha256:aa): 2 KiB to send, 1 there already, new tag `1`",
+            "would copy `a.io/n:1` to `b.io/n:1` (sha256:aa): 2.0 KiB to send, 1 there already, new tag `1`",
             "`c.io/n:1` has the same digest as `a.io/n:1` (sha256:aa)",
-            "would copy `a.io/n:1` to `d.io/n:1` (sha256:aa): 2 KiB to send, 1 there already, moves tag `1` from sha256:dd to sha256:aa",
+            "would copy `a.io/n:1` to `d.io/n:1` (sha256:aa): 2.0 KiB to send, 1 there already, moves tag `1` from sha256:dd to sha256:aa",
         ]
     );
 }
@@ -511,10 +511,11 @@ fn sizes_are_told_in_binary_units() {
     for (bytes, expect) in [
         (0, "0 B"),
         (1023, "1023 B"),
-        (1024, "1 KiB"),
+        (1024, "1.0 KiB"),
         (1536, "1.5 KiB"),
-        (5 * 1024 * 1024 + 200 * 1024, "5.1 MiB"),
-        (u64::MAX, "16777215.9 TiB"),
+        (1024 * 1024 - 1, "1.0 MiB"),
+        (5 * 1024 * 1024 + 200 * 1024, "5.2 MiB"),
+        (u64::MAX, "16777216.0 TiB"),
     ] {
         assert_eq!(size(bytes), expect);
     }

@@ -103,8 +103,8 @@ async fn a_repository_that_may_be_mounted_from_is_asked_what_it_has() {
     let shared = image.blobs().iter().filter(|blob| is_same(blob)).count() as u64;
     assert!(shared > 0);
     assert_eq!((foretold.mount, foretold.send), (shared, 4 - shared));
-    // The tag, and each blob in both repositories.
-    assert_eq!(target.log.count(), "HEAD 7");
+    // The tag, the digest, and each blob in both repositories.
+    assert_eq!(target.log.count(), "HEAD 8");
     let copied = copy(&from, &v1(), &to, &options(None), &()).await.unwrap();
     assert_eq!((copied.mounted, copied.sent), (foretold.mount, foretold.send));
 }
@@ -115,8 +115,8 @@ async fn an_image_that_is_there_under_its_digest_is_present() {
     push_image(&from, "linux/amd64", &[content(1, 10)], &[tag("v1")]).await;
     let (foretold, _) = both(&from, &to, &to_tag("v1")).await;
     assert!(!foretold.present);
-    // In a memory nothing is remembered, so that it is asked; a tag that is there already is what
-    // makes the content worth a question.
+    let (foretold, _) = both(&from, &to, &to_tag("new")).await;
+    assert_eq!((foretold.present, foretold.send), (true, 1));
     let other = push_image(&to, "linux/amd64", &[content(2, 10)], &[tag("v2")]).await;
     let force = CopyOptions { force: true, ..to_tag("v2") };
     let (foretold, _) = both(&from, &to, &force).await;
@@ -157,7 +157,8 @@ async fn a_forecast_asks_for_little() {
     forecast(&from, &v1(), &to, &options).await.unwrap();
     // The manifest, and the configuration for its platform.
     assert_eq!(source.log.count(), "GET 2");
-    assert_eq!(target.log.count(), "HEAD 7");
+    // The tag, the digest, and six blobs.
+    assert_eq!(target.log.count(), "HEAD 8");
     copy(&from, &v1(), &to, &options, &()).await.unwrap();
     source.log.take();
     target.log.take();
