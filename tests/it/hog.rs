@@ -127,7 +127,7 @@ step    info
 step    warning: warn
 step    error: error
 step    with fields  item-count=3
-step    items
+step    all items: 3 in [TOOK]
 step  changed in [TOOK]
 run succeeded in [TOOK]
 

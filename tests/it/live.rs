@@ -99,23 +99,60 @@ fn there_is_a_line_for_each_case() {
     // The same digest, something to send, a tag that moves, an image that is there under another tag.
     let tags = "tags = [\"same\", \"new\", \"moved\", \"known\"]";
     let app = format!("source = \"{from}/app\"\ntarget = \"{to}/app\"\n{tags}");
-    plan(&format!("{app}\nforce = true")).exits(0).stderr_is("").stdout_is(str![[""]]);
+    plan(&format!("{app}\nforce = true")).exits(0).stderr_is("").stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  would change: 3 of 4 images would be copied, 202.1 KiB to send
+  would copy `127.0.0.1:[PORT]/app:known` to `127.0.0.1:[PORT]/app:known` (sha256:[DIGEST]): it exists there under its digest, 848 B to send, new tag `known`
+  would copy `127.0.0.1:[PORT]/app:moved` to `127.0.0.1:[PORT]/app:moved` (sha256:[DIGEST]): 100.6 KiB to send, 1 there already, moves tag `moved` from sha256:[DIGEST] to sha256:[DIGEST]
+  would copy `127.0.0.1:[PORT]/app:new` to `127.0.0.1:[PORT]/app:new` (sha256:[DIGEST]): 100.6 KiB to send, 1 there already, new tag `new`
+  `127.0.0.1:[PORT]/app:same` has the same digest as `127.0.0.1:[PORT]/app:same` (sha256:[DIGEST])
+
+"#]]);
     // Without `force` the tag stays where it is.
-    plan(&app).exits(1).stderr_is("").stdout_is(str![[""]]);
+    plan(&app).exits(1).stderr_is("").stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  failed: 1 of 4 images could not be copied
+  help: each has a line of its own that says why
+  would copy `127.0.0.1:[PORT]/app:known` to `127.0.0.1:[PORT]/app:known` (sha256:[DIGEST]): it exists there under its digest, 848 B to send, new tag `known`
+  would copy `127.0.0.1:[PORT]/app:new` to `127.0.0.1:[PORT]/app:new` (sha256:[DIGEST]): 100.6 KiB to send, 1 there already, new tag `new`
+  `127.0.0.1:[PORT]/app:same` has the same digest as `127.0.0.1:[PORT]/app:same` (sha256:[DIGEST])
+  error: copy `127.0.0.1:[PORT]/app:moved` to `127.0.0.1:[PORT]/app:moved`: the tag `moved` points at sha256:[DIGEST], not at sha256:[DIGEST] (set `force = true` to move the tag)
+
+"#]]);
     // What the registry has, it need not be sent: from its own repository, and from one that is named.
     plan(&format!("source = \"{to}/app:same\"\ntarget = \"{to}/mirror/app\""))
         .exits(0)
         .stderr_is("")
-        .stdout_is(str![[""]]);
+        .stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  would change: 1 of 1 image would be copied, 848 B to send, 101.8 KiB to mount
+  would copy `127.0.0.1:[PORT]/app:same` to `127.0.0.1:[PORT]/mirror/app:same` (sha256:[DIGEST]): 848 B to send, 3 to mount (101.8 KiB), new tag `same`
+
+"#]]);
     let named = format!("mount-from = \"{to}/elsewhere\"");
     plan(&format!("source = \"{from}/library:v1\"\ntarget = \"{to}/mirror/library\"\n{named}"))
         .exits(0)
         .stderr_is("")
-        .stdout_is(str![[""]]);
+        .stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  would change: 1 of 1 image would be copied, 848 B to send, 101.8 KiB to mount
+  would copy `127.0.0.1:[PORT]/library:v1` to `127.0.0.1:[PORT]/mirror/library:v1` (sha256:[DIGEST]): 848 B to send, 3 to mount (101.8 KiB), new tag `v1`
+
+"#]]);
     plan(&format!("source = \"{}/app:v1\"\ntarget = \"{to}/app:v1\"", closed.address()))
         .exits(4)
         .stderr_is("")
-        .stdout_is(str![[""]]);
+        .stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  failed: no credentials: copy `127.0.0.1:[PORT]/app:v1` to `127.0.0.1:[PORT]/app:v1`: GET http://127.0.0.1:[PORT]/v2/app/manifests/v1: 401 UNAUTHORIZED: authentication required
+  help: give the registry a credential in `[registries."127.0.0.1:[PORT]"]`, or check that yours may do this
+
+"#]]);
     assert_untouched(&target, before);
 }
 
