@@ -2,7 +2,7 @@
 //!
 //! Whiteouts and opaque directories are told apart from mere habits of overlayfs by looking below:
 //! it marks every new directory as opaque. Sockets are no files and are left out, as everywhere.
-//! Attributes of the machine stay here, see [`crate::overlay`].
+//! Attributes of the machine stay here, see `overlay`.
 //!
 //! Where one user owns all files ([`Owners::Record`]), what they may not read is made readable and
 //! written down, so that the directory can be the snapshot of the next command.

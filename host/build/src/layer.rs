@@ -1,4 +1,4 @@
-//! Layers: sorted tars of [`Entry`]s, compressed, known by two digests.
+//! Layers: sorted tars of [`Entry`](crate::Entry)s, compressed, known by two digests.
 //!
 //! A [`LayerWriter`] takes entries and their content and streams them through tar, the digest of the
 //! plain bytes (the *diff-id*), the compressor and the digest of the blob into a sink; every byte is
@@ -6,7 +6,7 @@
 //! compression ratios have limits.
 //!
 //! Same entries, same bytes, whatever the machine and however many threads: headers say only what
-//! an [`Entry`] says, the order is that of [`compare`], and the compressor gets blocks of a fixed
+//! an [`Entry`](crate::Entry) says, the order is that of [`compare`], and the compressor gets blocks of a fixed
 //! size. Extended headers (PAX) are written only where the plain one cannot say it.
 //!
 //! Source: OCI image-spec 1.1, "Image Layer Filesystem Changeset"; POSIX.1-2017, "pax".

@@ -141,7 +141,7 @@ mod tests {
         fs_err::create_dir_all(tree.join("d/.windlass-removed-0")).unwrap();
         fs_err::write(tree.join("d/.windlass-removed-1"), "").unwrap();
         fs_err::os::unix::fs::symlink(directory.path(), deep.join("up")).unwrap();
-        fs_err::set_permissions(tree.join("d/d"), std::fs::Permissions::from_mode(0)).unwrap();
+        fs_err::set_permissions(tree.join("d/d"), std::fs::Permissions::from_mode(0o0)).unwrap();
         remove(&tree).unwrap();
         assert!(!tree.exists());
         remove(&tree).unwrap();

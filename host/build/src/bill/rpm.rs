@@ -144,7 +144,7 @@ mod tests {
             license: "GPL-3.0-or-later".to_owned(),
             source: String::new(),
         };
-        assert_eq!(read(&std::fs::read(file.path()).unwrap()).unwrap(), [expect]);
+        assert_eq!(read(&fs_err::read(file.path()).unwrap()).unwrap(), [expect]);
     }
 
     #[test]

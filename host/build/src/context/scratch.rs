@@ -70,8 +70,7 @@ impl Unpacker {
             self.dir.open_with(path, options.write(true).create_new(true).mode(0o600))?;
         io::copy(content, &mut file)?;
         file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
-        drop(file);
-        self.touch(path, mtime)
+        Ok(rustix::fs::futimens(&file, &at(mtime))?)
     }
 
     /// A symbolic link, wherever it points.
@@ -131,8 +130,7 @@ impl Unpacker {
 
     /// Sets the time of what is at `path`, of a link itself.
     fn touch(&self, path: &Path, mtime: i64) -> io::Result<()> {
-        let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
-        let times = Timestamps { last_access: time, last_modification: time };
+        let times = at(mtime);
         let Some(name) = path.file_name() else {
             let root = self.scratch.path();
             return Ok(rustix::fs::utimensat(CWD, root, &times, AtFlags::SYMLINK_NOFOLLOW)?);
@@ -144,4 +142,9 @@ impl Unpacker {
         };
         Ok(rustix::fs::utimensat(parent.as_fd(), name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
+}
+
+fn at(mtime: i64) -> Timestamps {
+    let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+    Timestamps { last_access: time, last_modification: time }
 }

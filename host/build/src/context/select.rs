@@ -113,10 +113,22 @@ fn pivot(written: &str) -> (&str, PathBuf) {
 /// What was picked so far.
 pub(super) struct Picker<'a> {
     pub(super) selection: &'a Selection<'a>,
-    entries: BTreeMap<PathBuf, Picked>,
+    entries: BTreeMap<Place, Picked>,
     unmatched: Vec<Unmatched>,
     /// Directories of the destination that the image has, or has not.
     known: HashMap<PathBuf, bool>,
+}
+
+/// A path that is compared as the order of a layer compares it, byte by byte: `/` comes before all
+/// that names have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(Vec<u8>);
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        let bytes = path.as_os_str().as_encoded_bytes().iter();
+        Self(bytes.map(|byte| if *byte == b'/' { 0 } else { *byte }).collect())
+    }
 }
 
 impl<'a> Picker<'a> {
@@ -196,7 +208,8 @@ impl<'a> Picker<'a> {
             })
             .collect();
         for at in missing.into_iter().rev() {
-            if let Some(there) = self.entries.get(at) {
+            let place = Place::of(at);
+            if let Some(there) = self.entries.get(&place) {
                 let old = kind_of(&there.entry.kind);
                 if old != Kind::Directory {
                     let (path, new) = (at.to_owned(), Kind::Directory);
@@ -214,7 +227,7 @@ impl<'a> Picker<'a> {
                 xattrs: BTreeMap::new(),
             };
             let made = Picked { entry, content: Content::None, is_made: true };
-            self.entries.insert(at.to_owned(), made);
+            self.entries.insert(place, made);
         }
         Ok(())
     }
@@ -253,7 +266,8 @@ impl<'a> Picker<'a> {
             Kind::CharacterDevice { major, minor } => EntryKind::CharacterDevice { major, minor },
             Kind::BlockDevice { major, minor } => EntryKind::BlockDevice { major, minor },
         };
-        self.check(&path, metadata.kind)?;
+        let place = Place::of(&path);
+        self.check(&place, &path, metadata.kind)?;
         let (uid, gid) = self.selection.owner.unwrap_or((metadata.uid, metadata.gid));
         let mode = match (metadata.kind, self.selection.mode) {
             (Kind::Symlink, _) => 0o777,
@@ -262,14 +276,14 @@ impl<'a> Picker<'a> {
         };
         let xattrs = tree.xattrs(from).map_err(unreadable)?;
         let mtime = metadata.mtime.seconds;
-        let entry = Entry { path: path.clone(), kind, mode, uid, gid, mtime, xattrs };
-        self.entries.insert(path, Picked { entry, content, is_made: false });
+        let entry = Entry { path, kind, mode, uid, gid, mtime, xattrs };
+        self.entries.insert(place, Picked { entry, content, is_made: false });
         Ok(())
     }
 
     /// Whether a thing of kind `new` may go to `path`: directories are merged, files replaced.
-    fn check(&mut self, path: &Path, new: Kind) -> Result<(), SelectError> {
-        let old = match self.entries.get(path) {
+    fn check(&mut self, place: &Place, path: &Path, new: Kind) -> Result<(), SelectError> {
+        let old = match self.entries.get(place) {
             Some(there) => Some(kind_of(&there.entry.kind)),
             None => self.in_image(path),
         };

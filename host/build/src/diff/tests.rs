@@ -75,7 +75,7 @@ fn one_user_reads_what_nobody_may_and_remembers_whose_it_was() {
     fs_err::create_dir(upper.join("closed")).unwrap();
     fs_err::write(upper.join("closed/f"), "y").unwrap();
     for path in ["shadow", "closed"] {
-        fs_err::set_permissions(upper.join(path), std::fs::Permissions::from_mode(0)).unwrap();
+        fs_err::set_permissions(upper.join(path), std::fs::Permissions::from_mode(0o0)).unwrap();
     }
     let modes = |changes: Vec<Change>| {
         changes.into_iter().map(|change| (change.entry.path, change.entry.mode)).collect::<Vec<_>>()

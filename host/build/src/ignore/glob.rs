@@ -128,6 +128,9 @@ impl Glob {
     /// Where the match stands after `text` too.
     pub(crate) fn after(&self, states: &States, text: &[u8]) -> States {
         let mut now = states.clone();
+        if now.is_dead() {
+            return now;
+        }
         let mut next = states.clone();
         for character in Characters::of(text) {
             if now.is_dead() {
@@ -216,7 +219,10 @@ impl States {
 
     fn clear(&mut self) {
         self.low = 0;
-        self.high.fill(0);
+        // Asked for each character: even an empty `fill` is a call.
+        if !self.high.is_empty() {
+            self.high.fill(0);
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> {

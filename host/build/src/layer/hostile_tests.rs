@@ -34,7 +34,8 @@ fn pax(records: &[(&str, &str)]) -> String {
 
 #[test]
 fn paths_stay_inside() {
-    let cases: [(&[(&str, u8, &str, &str)], Result<&[&str], &str>); 9] = [
+    type Entries<'a> = &'a [(&'a str, u8, &'a str, &'a str)];
+    let cases: [(Entries<'_>, Result<&[&str], &str>); 9] = [
         (&[("/etc/passwd", b'0', "", "x"), ("./a//b/", b'5', "", "")], Ok(&["etc/passwd", "a/b"])),
         (&[("a/../b", b'0', "", "")], Ok(&["b"])),
         (&[("../a", b'0', "", "")], Err("the archive has the path `../a`, which leads out of it")),

@@ -58,7 +58,10 @@ impl Stack {
                         let target = self.snapshot.read_link(&path).unwrap();
                         content.extend_from_slice(target.as_os_str().as_encoded_bytes());
                     }
-                    _ => {}
+                    Kind::CharacterDevice { .. }
+                    | Kind::BlockDevice { .. }
+                    | Kind::Fifo
+                    | Kind::Socket => {}
                 }
                 let xattrs = self.snapshot.xattrs(&path).unwrap();
                 lines.push(line(
@@ -101,7 +104,12 @@ fn list(tree: &[Node], rights: Rights) -> Vec<String> {
                 EntryKind::Symlink { target } => {
                     ("symbolic link", target.as_os_str().as_encoded_bytes().to_vec())
                 }
-                _ => ("named pipe", Vec::new()),
+                EntryKind::Hardlink { .. }
+                | EntryKind::CharacterDevice { .. }
+                | EntryKind::BlockDevice { .. }
+                | EntryKind::Fifo
+                | EntryKind::Whiteout
+                | EntryKind::Opaque => ("named pipe", Vec::new()),
             };
             let is_kept = rights.owners == Owners::Keep || matches!(kind, "file" | "directory");
             let (uid, gid) = if is_kept { (entry.uid, entry.gid) } else { (0, 0) };

@@ -4,6 +4,13 @@
 //! runner that is killed, and a command that tries to break out. As root every test runs three
 //! times: as root, as a user with one id, and as a user with many.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "all of it is tests, which clippy does not see without the usual harness"
+)]
+
 mod attack;
 mod lifetime;
 mod mounts;

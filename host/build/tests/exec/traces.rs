@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 
-use build::exec::{Access, Mount, MountKind};
+use build::exec::{Access, Mapping, Mount, MountKind};
 use report::Secret;
 
 use crate::Test;
@@ -60,8 +60,8 @@ fn changes_lie_in_the_upper_directory(scene: &Scene) {
     ];
     assert_eq!(scene.list(&run.upper), expected);
     let opaque = match scene.mapping() {
-        build::exec::Mapping::Root => "trusted.overlay.opaque",
-        _ => "user.overlay.opaque",
+        Mapping::Root => "trusted.overlay.opaque",
+        Mapping::Full { .. } | Mapping::Single { .. } => "user.overlay.opaque",
     };
     let mut value = [0; 8];
     let length = rustix::fs::getxattr(run.upper.join("tmp"), opaque, &mut value[..]).unwrap();

@@ -383,3 +383,12 @@ fn what_cannot_be_read_is_named() {
     );
     assert_eq!(Copy { ignore: "a/locked", ..copy }.lines(&tree), ["d755 a", "f644 b < b"]);
 }
+
+#[test]
+fn entries_are_in_the_order_of_layers() {
+    let tree = tree(&["a/b", "a.b", "a-b/c", "a/b.c", "a0", "é", "a/\u{1}"]);
+    let picks = Copy { sources: &["."], to: "/", ..Copy::default() }.picks(&tree).unwrap();
+    let mut sorted = picks.entries.clone();
+    crate::layer::sort(&mut sorted, |picked| &picked.entry);
+    assert_eq!(picks.entries, sorted);
+}
