@@ -175,9 +175,21 @@ fn what_speaks_about_an_image_is_foretold_too() {
     Skopeo::new()
         .copy_all(&format!("{layout}:signature"), &format!("docker://{from}/app:signature"));
     host.write("p.toml", pipeline(&format!("{with}\nreferrers = \"always\"")));
-    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(10).stdout_is(str![[""]]);
+    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(10).stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  would change: 1 of 1 image would be copied, 2.7 KiB to send
+  would copy `127.0.0.1:[PORT]/app:v1` to `127.0.0.1:[PORT]/app:v1` (sha256:[DIGEST]): it exists there under its digest, 2.7 KiB to send, with 1 referrer
+
+"#]]);
     host.run(&["run", "p.toml", "--quiet"]).exits(0);
-    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(0).stdout_is(str![[""]]);
+    host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(0).stdout_is(str![[r#"
+import: 1 step, nothing is changed
+
+import  up to date: up to date
+  `127.0.0.1:[PORT]/app:v1` has the same digest as `127.0.0.1:[PORT]/app:v1` (sha256:[DIGEST])
+
+"#]]);
 }
 
 #[test]

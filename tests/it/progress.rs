@@ -1,16 +1,12 @@
-//! How far a run is: a bar for each image in flight on a terminal, plain lines everywhere else.
+//! How far a run is, where there is no terminal: plain lines.
 
-use support::{
-    Access, DockerRegistry, FaultProxy, Image, Link, Skopeo, TempDir, TestHost, push_with_skopeo,
-    str,
-};
+use support::{Access, DockerRegistry, Image, TestHost, push_with_skopeo, str};
 
 use crate::host;
 use crate::import::pipeline;
 
-/// A registry with so many tags of `app`, each an image of its own, behind a line that can be thin.
+/// A registry with so many tags of `app`, each an image of its own, and a pipeline that copies them.
 struct Scene {
-    line: FaultProxy,
     host: TestHost,
     _source: DockerRegistry,
 }
@@ -22,24 +18,15 @@ impl Scene {
             let image = Image::multi_arch(&["linux/amd64"], size + number);
             push_with_skopeo(&image, &source, Access::Anonymous, &format!("app:{tag}"));
         }
-        let line = FaultProxy::before(&source.address());
         let host = host();
         let tags: Vec<String> = tags.iter().map(|tag| format!("{tag:?}")).collect();
         let with = format!(
             "source = \"{}/app\"\ntarget = \"oci-layout:out\"\ntags = [{}]",
-            line.address(),
+            source.address(),
             tags.join(", ")
         );
         host.write("p.toml", pipeline(&with));
-        Self { line, host, _source: source }
-    }
-
-    /// What a terminal of 120 columns is sent.
-    fn on_a_terminal(&self) -> String {
-        let script = "script --quiet --return --command \"stty cols 120; $0 run p.toml\" /dev/null";
-        let ran = self.host.run_beside(&["sh", "-c", script]);
-        ran.exits(0);
-        ran.stdout
+        Self { host, _source: source }
     }
 }
 
