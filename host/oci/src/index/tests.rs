@@ -135,10 +135,7 @@ fn what_is_missing_is_told_with_what_is_there() {
     ]);
     let wanted: Vec<Platform> =
         ["linux/amd64", "linux/arm64", "windows/amd64"].map(|text| text.parse().unwrap()).into();
-    let error = match select(&manifest, &index, &wanted) {
-        Err(error) => error,
-        Ok(_) => panic!("two are missing"),
-    };
+    let Err(error) = select(&manifest, &index, &wanted) else { panic!("two are missing") };
     assert_eq!(
         error.to_string(),
         format!(

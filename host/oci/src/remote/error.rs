@@ -77,9 +77,7 @@ impl RemoteError {
     /// The status decides; codes refine it.
     pub fn kind(&self) -> Kind {
         match &self.problem {
-            Problem::Status { code: Some(code), .. } if self.is_digest_of_a_tag(code) => {
-                Kind::Transient
-            }
+            Problem::Status { .. } if self.is_digest_of_a_tag() => Kind::Transient,
             Problem::Status { status, code, .. } => {
                 kind_of_status(status.as_u16(), code.as_deref().unwrap_or_default())
             }
@@ -94,11 +92,11 @@ impl RemoteError {
 
     /// Whether a manifest that was written under a tag, where no digest was said, is refused for its
     /// digest: docker-registry read the link of a blob while another request was writing it.
-    fn is_digest_of_a_tag(&self, code: &str) -> bool {
+    pub(super) fn is_digest_of_a_tag(&self) -> bool {
         let url = self.url.to_string();
         let reference = url.rsplit_once("/manifests/").map(|(_, reference)| reference);
         self.method == http::Method::PUT
-            && code == "DIGEST_INVALID"
+            && self.code() == Some("DIGEST_INVALID")
             && reference
                 .is_some_and(|reference| !reference.contains(':') && !reference.contains("%3A"))
     }

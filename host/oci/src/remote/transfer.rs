@@ -25,6 +25,9 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 /// Subject").
 const SUBJECT: &str = "oci-subject";
 
+/// What docker-registry needs to write the link of a blob, and to spare.
+const LINK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 impl RemoteRepository {
     pub(super) fn url(&self, path: &str) -> Result<Url, Error> {
         let path = format!("{}/{path}", self.name);
@@ -174,7 +177,14 @@ impl RemoteRepository {
         loop {
             let response = self.send(&ask).await?;
             if !response.status().is_success() {
-                return Err(failure(&ask.method, &ask.url, response).await.into());
+                let failed = failure(&ask.method, &ask.url, response).await;
+                // What is worth a retry by its status alone was retried before; this is by its code.
+                if !failed.is_digest_of_a_tag() || attempt >= self.remote.options.retry.attempts {
+                    return Err(failed.into());
+                }
+                tokio::time::sleep(LINK_PAUSE * attempt).await;
+                attempt += 1;
+                continue;
             }
             let claimed = claimed_digest(&ask, response.headers())?;
             if response.status() != StatusCode::CREATED && claimed.is_none() {
