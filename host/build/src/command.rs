@@ -411,9 +411,7 @@ fn failed(title: String, how: String, code: i32, network: Network, has_one_user:
     }
     if has_one_user {
         help.push(
-            "if it gives files to another user or becomes one, which this machine does not allow \
-             who builds: install newuidmap (Debian: `apt-get install uidmap`) and run \
-             `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME` as root; or \
+            "if it gives files to another user or becomes one, which only root can in a build: \
              build as root",
         );
     }
