@@ -43,8 +43,8 @@ pub fn forecast(order: &Order, forecast: &Forecast) -> String {
     if forecast.is_present {
         parts.push("it exists there under its digest".to_owned());
     }
-    // To write a tag, the manifest is sent again.
-    if !forecast.is_present || forecast.send_bytes > forecast.descriptor.size {
+    // For a tag alone manifests are sent again, which is hardly worth a number.
+    if !forecast.is_present || forecast.referrers > 0 {
         parts.push(format!("{} to send", size(forecast.send_bytes)));
     }
     if forecast.mount > 0 {

@@ -205,7 +205,8 @@ impl Live {
         if self.is_human {
             let word = verdict.as_str().replace('-', " ");
             let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-            let first = if first.is_empty() { String::new() } else { format!(": {first}") };
+            let says_more = !first.is_empty() && first != word;
+            let first = if says_more { format!(": {first}") } else { String::new() };
             let mut lines = vec![String::new(), format!("{}  {word}{first}", end.step)];
             let rest = rest.lines().filter(|line| !line.is_empty()).map(str::to_owned);
             lines.extend(rest.chain(messages).map(|line| format!("  {line}")));

@@ -74,12 +74,14 @@ impl Human {
     }
 
     fn line(&self, text: &str) {
-        let text = self.mask.apply(text);
+        let text = format!("{}\n", self.mask.apply(text));
+        // In one piece: standard error has no buffer, and lines of two processes may meet there. A
+        // terminal that went away is no reason to end the run.
+        let write = || drop(std::io::stderr().write_all(text.as_bytes()));
         match &self.bars {
-            // Above the bars; a terminal that went away is no reason to end the run.
-            Some(bars) => drop(bars.println(&text)),
-            // In one piece: standard error has no buffer, and lines of two processes may meet there.
-            None => drop(std::io::stderr().write_all(format!("{text}\n").as_bytes())),
+            // Above the bars.
+            Some(bars) => bars.suspend(write),
+            None => write(),
         }
     }
 

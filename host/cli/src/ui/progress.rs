@@ -33,16 +33,17 @@ impl Work {
 
     /// Shows it as a bar behind `name`.
     ///
-    /// What was done stands before the title: that may be cut off where the line ends.
+    /// The title comes last: it is cut off where the line ends, and 80 columns hold some 40 of it.
     pub(super) fn draw(&mut self, bars: &MultiProgress, name: &str) {
         let (bar, template) = match (self.total, self.unit) {
             (Some(total), Unit::Bytes) => (
                 ProgressBar::new(total),
-                "[{bar:20}] {binary_bytes:>10}/{binary_total_bytes} {eta:>3}  {wide_msg}",
+                "{percent:>3}% [{bar:12}] {binary_total_bytes:>10} {eta:>3}  {wide_msg}",
             ),
-            (Some(total), Unit::Items) => {
-                (ProgressBar::new(total), "[{bar:20}] {pos:>10}/{len} {eta:>3}  {wide_msg}")
-            }
+            (Some(total), Unit::Items) => (
+                ProgressBar::new(total),
+                "{percent:>3}% [{bar:12}] {pos:>5} of {len:<5}  {wide_msg}",
+            ),
             (None, Unit::Bytes) => {
                 (ProgressBar::new_spinner(), "{spinner} {binary_bytes:>10}  {wide_msg}")
             }
