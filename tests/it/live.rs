@@ -103,7 +103,7 @@ fn there_is_a_line_for_each_case() {
 import: 1 step, nothing is changed
 
 import  would change: 3 of 4 images would be copied, 202.1 KiB to send
-  would copy `127.0.0.1:[PORT]/app:known` to `127.0.0.1:[PORT]/app:known` (sha256:[DIGEST]): it exists there under its digest, 848 B to send, new tag `known`
+  would copy `127.0.0.1:[PORT]/app:known` to `127.0.0.1:[PORT]/app:known` (sha256:[DIGEST]): it exists there under its digest, new tag `known`
   would copy `127.0.0.1:[PORT]/app:moved` to `127.0.0.1:[PORT]/app:moved` (sha256:[DIGEST]): 100.6 KiB to send, 1 there already, moves tag `moved` from sha256:[DIGEST] to sha256:[DIGEST]
   would copy `127.0.0.1:[PORT]/app:new` to `127.0.0.1:[PORT]/app:new` (sha256:[DIGEST]): 100.6 KiB to send, 1 there already, new tag `new`
   `127.0.0.1:[PORT]/app:same` has the same digest as `127.0.0.1:[PORT]/app:same` (sha256:[DIGEST])
@@ -115,7 +115,7 @@ import: 1 step, nothing is changed
 
 import  failed: 1 of 4 images could not be copied
   help: each has a line of its own that says why
-  would copy `127.0.0.1:[PORT]/app:known` to `127.0.0.1:[PORT]/app:known` (sha256:[DIGEST]): it exists there under its digest, 848 B to send, new tag `known`
+  would copy `127.0.0.1:[PORT]/app:known` to `127.0.0.1:[PORT]/app:known` (sha256:[DIGEST]): it exists there under its digest, new tag `known`
   would copy `127.0.0.1:[PORT]/app:new` to `127.0.0.1:[PORT]/app:new` (sha256:[DIGEST]): 100.6 KiB to send, 1 there already, new tag `new`
   `127.0.0.1:[PORT]/app:same` has the same digest as `127.0.0.1:[PORT]/app:same` (sha256:[DIGEST])
   error: copy `127.0.0.1:[PORT]/app:moved` to `127.0.0.1:[PORT]/app:moved`: the tag `moved` points at sha256:[DIGEST], not at sha256:[DIGEST] (set `force = true` to move the tag)
@@ -186,7 +186,7 @@ import  would change: 1 of 1 image would be copied, 2.7 KiB to send
     host.run(&["plan", "p.toml", "--live", "--detailed-exitcode"]).exits(0).stdout_is(str![[r#"
 import: 1 step, nothing is changed
 
-import  up to date: up to date
+import  up to date
   `127.0.0.1:[PORT]/app:v1` has the same digest as `127.0.0.1:[PORT]/app:v1` (sha256:[DIGEST])
 
 "#]]);
