@@ -104,6 +104,28 @@ fn one_image_goes_to_many_targets_and_an_unchanged_one_costs_two_requests() {
 }
 
 #[test]
+fn what_one_step_has_brought_the_next_one_mounts_if_it_could_have_had_it() {
+    let image = image();
+    let (source, other) = (tagged(&image, &["v1".to_owned()]), tagged(&image, &["v1".to_owned()]));
+    let target = DockerRegistry::start(Access::Anonymous);
+    let to = target.address();
+    let step = |id: &str, from: &DockerRegistry| {
+        format!(
+            "[[step]]\nid = \"{id}\"\nuses = \"import-image\"\n\
+             with = {{ source = \"{}/app:v1\", target = \"{to}/{id}:v1\" }}\n",
+            from.address()
+        )
+    };
+    let steps = step("one", &source) + &step("two", &source) + &step("three", &other);
+    let host = host().file("p.toml", format!("schema = 1\n[pipeline]\nname = \"p\"\n{steps}"));
+    let ran = host.run(&["run", "p.toml", "--format", "json"]);
+    ran.exits(0);
+    let mounted = |id: &str| ran.finished(id)["outputs"]["blobs"]["mounted"].clone();
+    // No step may pull from `one`; but `two` reads the image where `one` has read it.
+    assert_eq!([mounted("one"), mounted("two"), mounted("three")], [0, image.blobs.len(), 0]);
+}
+
+#[test]
 fn a_missing_image_does_not_keep_the_others_if_the_step_keeps_going() {
     let image = image();
     let source = tagged(&image, &["a".to_owned(), "c".to_owned()]);

@@ -5,9 +5,10 @@
 //!
 //! `world` has an image, two registries and a broken line before each; `rows` says what each trouble
 //! may end in; `every_request` tries them all in this process, because they are thousands; `binary`
-//! runs some of them as a user sees them.
+//! runs some of them as a user sees them, and `large` those that are about bytes.
 
 mod binary;
 mod every_request;
+mod large;
 mod rows;
 mod world;

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::lanes::{Lane, Lanes};
-use super::whereabouts::{Claim, Item};
+use super::whereabouts::{Claim, Item, Permits};
 use super::{CopyEvent, Job};
 use crate::{
     BlobSource, BlobStream, Content, Descriptor, Digest, Error, LARGEST_MANIFEST, Manifest,
@@ -93,16 +93,16 @@ impl Job<'_> {
     ) -> Result<Option<Platform>, Error> {
         let (whereabouts, item) = (&self.options.whereabouts, Item::Blob(blob.digest));
         // From the source itself it can be mounted at once.
-        let others = self.options.may_mount.as_deref().filter(|_| self.mount_from.is_none());
-        let (ticket, other) =
-            match whereabouts.claim(self.there, item, others.map(|m| m as _)).await {
-                Claim::Go(ticket, other) => (ticket, other),
-                Claim::Present => {
-                    self.relied.store(true, Relaxed);
-                    self.count_blob(blob, Pushed::Present);
-                    return Ok(None);
-                }
-            };
+        let others = self.permits(whereabouts.has_given(self.here, item));
+        let others = others.filter(|_| self.mount_from.is_none());
+        let (ticket, other) = match whereabouts.claim(self.there, item, others).await {
+            Claim::Go(ticket, other) => (ticket, other),
+            Claim::Present => {
+                self.relied.store(true, Relaxed);
+                self.count_blob(blob, Pushed::Present);
+                return Ok(None);
+            }
+        };
         let keeps = is_config && is_image_config(blob);
         let source = Blob {
             from: self.from,
@@ -117,10 +117,19 @@ impl Job<'_> {
         let pushed = self.reporting(push, &source.passed).await?;
         ticket.landed();
         if pushed == Pushed::Sent {
-            whereabouts.learn(self.here, item);
+            whereabouts.learn_given(self.here, item);
         }
         self.count_blob(blob, pushed);
         Ok(source.kept.and_then(|kept| parse_platform(&lock(&kept))))
+    }
+
+    /// From where a blob may be mounted, besides from the source.
+    ///
+    /// A hostile source may name the digests of what it does not have, to get at them. But what it
+    /// has given to this run, hash and all, it can give again: that may come from wherever it is.
+    pub(super) fn permits(&self, is_given: bool) -> Option<Permits<'_>> {
+        let may_mount = self.options.may_mount.as_deref()?;
+        Some(if is_given { &|_| true } else { may_mount })
     }
 
     fn count_blob(&self, blob: &Descriptor, pushed: Pushed) {

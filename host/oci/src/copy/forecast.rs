@@ -178,6 +178,8 @@ impl Job<'_> {
         {
             Fate::Mount
         } else {
+            // What the source would give, it could give again.
+            whereabouts.foretell(self.here, item);
             Fate::Send
         };
         Ok((fate, blob.size))
@@ -193,8 +195,10 @@ impl Job<'_> {
 
     /// Whether it could be mounted from a repository that other copies have seen.
     fn is_elsewhere(&self, item: Item) -> bool {
-        let may_mount = self.options.may_mount.as_deref();
-        may_mount
-            .is_some_and(|may| self.options.whereabouts.elsewhere(self.there, item, may).is_some())
+        let whereabouts = &self.options.whereabouts;
+        let is_given =
+            whereabouts.has_given(self.here, item) || whereabouts.is_foretold(self.here, item);
+        let permits = self.permits(is_given);
+        permits.is_some_and(|may| whereabouts.elsewhere(self.there, item, may).is_some())
     }
 }

@@ -39,6 +39,7 @@ pub struct CopyOptions {
     /// The same, for forecasts, which ask it; without it they take for granted that it has none.
     pub mount_store: Option<Arc<dyn Store>>,
     /// Whether a blob may be mounted from there, besides from the source; none: from nowhere else.
+    /// What the source has given to another copy of the run may come from anywhere in any case.
     pub may_mount: Option<MayMount>,
     /// Whether the target is finished ([`crate::Store::finish`]) by this copy. Who makes several into
     /// one archive does that once, at the end: each time the file is written anew.

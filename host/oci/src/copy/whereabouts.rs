@@ -45,6 +45,8 @@ struct State {
     places: Vec<Option<MountSource>>,
     names: HashMap<String, PlaceId>,
     present: Sightings,
+    /// What was read there to the end, and verified. What is merely said to be somewhere is not.
+    given: Sightings,
     /// What would be there if the copies that were forecast had been made.
     foretold: Sightings,
     /// Each ends when its sender is dropped.
@@ -136,6 +138,21 @@ impl Whereabouts {
     pub(super) fn learn(&self, place: Option<PlaceId>, item: Item) {
         if let Some(place) = place {
             self.lock().learn(place, item);
+        }
+    }
+
+    /// Whether `item` came from `place` in this run.
+    pub(super) fn has_given(&self, place: Option<PlaceId>, item: Item) -> bool {
+        let state = self.lock();
+        place.is_some_and(|place| state.given.has(place, item))
+    }
+
+    /// The bytes of `item` came from `place`, and were what its digest says.
+    pub(super) fn learn_given(&self, place: Option<PlaceId>, item: Item) {
+        if let Some(place) = place {
+            let mut state = self.lock();
+            state.given.add(place, item);
+            state.learn(place, item);
         }
     }
 

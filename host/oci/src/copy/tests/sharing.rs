@@ -106,9 +106,33 @@ async fn nothing_is_mounted_from_where_it_may_not_be() {
     let none = CopyOptions { whereabouts, ..to_tag("v1") };
     let all = ("GET 15".to_owned(), "POST 12, PUT 15".to_owned());
     assert_eq!(copy_to_many(&none).await, all);
+}
+
+#[tokio::test]
+async fn what_a_source_has_given_is_mounted_from_wherever_it_is_and_what_it_names_is_not() {
+    let registries = [(); 3].map(|()| MemoryRegistry::new());
+    let [source, other, target] = registries;
+    let (source, other) = (Server::registry(source).await, Server::registry(other).await);
+    let target = Server::registry(target).await;
+    let layers: Vec<Bytes> = (1..=3).map(|seed| content(seed, 20_000)).collect();
+    for store in [source.repository("image"), other.repository("image")] {
+        push_image(&store, "linux/amd64", &layers, &[tag("v1")]).await;
+    }
     let refuse: MayMount = Arc::new(|_: &MountSource| false);
     let options = CopyOptions { may_mount: Some(refuse), ..to_tag("v1") };
-    assert_eq!(copy_to_many(&options).await, all);
+    let mounted = async |from: &Server, name: &str| {
+        let (from, to) = (from.repository("image"), target.repository(name));
+        let forecast =
+            crate::forecast(&from, &Selector::Tag(tag("v1")), &to, &options).await.unwrap().mount;
+        let copied = copy(&from, &Selector::Tag(tag("v1")), &to, &options, &()).await.unwrap();
+        assert_eq!(forecast, copied.mounted, "{name}");
+        copied.mounted
+    };
+    assert_eq!(mounted(&source, "a").await, 0);
+    assert_eq!(mounted(&source, "b").await, 4);
+    // It says that it has the same blobs; nobody has seen them.
+    assert_eq!(mounted(&other, "c").await, 0);
+    assert_eq!(mounted(&other, "d").await, 4);
 }
 
 #[tokio::test]
