@@ -207,6 +207,20 @@ fn inspect_lists_the_builtins() {
     assert!(seen.exits(0).stdout.contains("import-image"), "{}", seen.account());
 }
 
+/// A run takes this for granted.
+#[test]
+fn the_schemas_of_the_builtins_are_json_schemas() {
+    let seen = host().run(&["plugin", "inspect", "--format", "json"]);
+    let builtins: serde_json::Value = serde_json::from_str(&seen.exits(0).stdout).unwrap();
+    for plugin in builtins.as_array().unwrap() {
+        for key in ["inputs-schema", "outputs-schema"] {
+            let schema = &plugin[key];
+            assert!(schema["properties"].is_object(), "{key} of {}", plugin["name"]);
+            assert!(jsonschema::meta::is_valid(schema), "{key} of {}", plugin["name"]);
+        }
+    }
+}
+
 #[test]
 fn inspect_shows_a_component_of_anyones() {
     let guest = TestHost::guest("noop");

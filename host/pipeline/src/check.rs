@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{ValidationError, Validator};
+use jsonschema::{Registry, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use crate::catalog::PluginFacts;
@@ -38,12 +38,27 @@ pub(crate) struct Misfit {
     pub(crate) help: Option<String>,
 }
 
+/// Compiles the schema of a builtin plugin, which a test holds against the meta-schema.
+///
+/// The library does that for the root of every schema, and to compile the meta-schema of 2020-12
+/// takes a third of the time in which a small pipeline starts. That of draft 4 takes next to none:
+/// so the root is of that draft, and does nothing but refer to the schema.
+fn compile_own(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    const OWN: &str = "windlass:/schema";
+    let registry = Registry::new().add(OWN, schema)?.prepare()?;
+    let root = serde_json::json!({
+        "$schema": "http://json-schema.org/draft-04/schema#", "allOf": [{ "$ref": OWN }],
+    });
+    jsonschema::options().with_registry(&registry).build(&root)
+}
+
 impl Plugin {
     /// Compiles what `facts` say; the error is a clause about the plugin.
     pub(crate) fn new(facts: PluginFacts) -> Result<Self, String> {
-        let validator = jsonschema::validator_for(&facts.inputs_schema)
+        let compile = if facts.builtin { compile_own } else { jsonschema::validator_for };
+        let validator = compile(&facts.inputs_schema)
             .map_err(|error| format!("its inputs schema is not a JSON Schema: {error}"))?;
-        let of_outputs = jsonschema::validator_for(&facts.outputs_schema)
+        let of_outputs = compile(&facts.outputs_schema)
             .map_err(|error| format!("its outputs schema is not a JSON Schema: {error}"))?;
         let requests = if facts.builtin {
             facts.requests.iter().map(|request| Request::compile(&facts.name, request)).collect()
