@@ -18,6 +18,7 @@ mod listing;
 mod matches;
 mod mode;
 mod origin;
+mod pack;
 mod problem;
 mod scratch;
 mod select;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ignore::{Ignore, IgnoreError};
-use crate::layer::{Limits, ReadError};
+use crate::layer::{LayerError, Limits, ReadError};
 use crate::tree::{DirTree, Kind, MemoryTree, Metadata, Tree, resolve};
 
 pub use destination::{Destination, DestinationError};
@@ -127,6 +128,17 @@ pub enum ContextError {
         /// What it is.
         kind: Kind,
     },
+    /// Something that is no file, directory or link cannot be sent to another builder.
+    #[error("`{}` is a {}, which no archive of a context has", path.display(), kind.noun())]
+    Unpackable {
+        /// Where in the context.
+        path: PathBuf,
+        /// What it is.
+        kind: Kind,
+    },
+    /// The archive cannot be written.
+    #[error("cannot pack the context")]
+    Pack(#[source] LayerError),
     /// The ignore file is wrong.
     #[error(transparent)]
     Ignore(#[from] IgnoreError),

@@ -230,7 +230,7 @@ pub(crate) struct CollectGarbage {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Build {
-    /// List the files of a build context that `.dockerignore` leaves in it
+    /// List the files of a build context that `.dockerignore` leaves in it, or pack them
     Context(BuildContext),
 }
 
@@ -245,6 +245,9 @@ pub(crate) struct BuildContext {
     /// List what is left out instead, and the line that leaves it out
     #[arg(long)]
     pub(crate) ignored: bool,
+    /// Write what is listed, and the Dockerfile, to this file, as a tar packed with gzip
+    #[arg(long, short, value_name = "ARCHIVE", conflicts_with = "ignored")]
+    pub(crate) output: Option<PathBuf>,
     /// How results are written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

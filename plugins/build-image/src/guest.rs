@@ -6,7 +6,7 @@ use windlass_plugin::build::{Builder, Compression, Context as Files};
 use windlass_plugin::oci::{Access, Repository};
 use windlass_plugin::{Context, Error, Outcome, Request, Result, Step};
 
-use crate::inputs::{self, Inputs, Platforms};
+use crate::inputs::{self, Backend, Inputs, Platforms};
 use crate::outputs::{Built, Outputs};
 use crate::product::Product;
 use crate::source::Script;
@@ -42,6 +42,10 @@ enum Recipe {
 
 fn build(inputs: &Inputs, dry_run: bool) -> Result<Outcome<Outputs>> {
     let started = Instant::now();
+    if inputs.builder == Backend::AcrTasks {
+        return Err(Error::invalid("`builder = \"acr-tasks\"` needs an Azure identity, which this version does not know")
+            .hint("build here (`builder = \"local\"`); `windlass build context --output` packs what Azure would be sent"));
+    }
     let files = match &inputs.rebase {
         Some(_) => Files::given(&[])?,
         None => Files::open(&inputs.context)?,

@@ -47,6 +47,9 @@ pub struct Inputs {
     /// `private = true` for a host of this machine or of a private network.
     #[serde(default)]
     pub hosts: Vec<Host>,
+    /// Who builds.
+    #[serde(default)]
+    pub builder: Backend,
     /// What the commands of `RUN` may reach: `none`, or with `host` the network of this machine.
     #[serde(default)]
     pub network: Network,
@@ -169,6 +172,17 @@ pub enum Platforms {
     List(Vec<String>),
     /// One, or `system`.
     One(String),
+}
+
+/// Who builds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// This machine.
+    #[default]
+    Local,
+    /// Azure Container Registry, which is sent the context.
+    AcrTasks,
 }
 
 /// What commands may reach.

@@ -33,6 +33,26 @@ drop.log  .dockerignore:4: *.log
 }
 
 #[test]
+fn a_context_is_packed_without_what_is_ignored() {
+    let host = crate::host()
+        .file("app/.dockerignore", "**/.env\nDockerfile\n")
+        .file("app/Dockerfile", "FROM scratch\nCOPY deep /\n")
+        .file("app/deep/.env", "SECRET=1")
+        .file("app/deep/main.c", "int main;");
+    let seen = host.run(&["build", "context", "app", "--output", "ctx.tgz", "--format", "json"]);
+    let packed: serde_json::Value = serde_json::from_str(&seen.exits(0).stdout).unwrap();
+    assert_eq!(packed["bytes"], std::fs::metadata(host.path("ctx.tgz")).unwrap().len());
+    let again = host.run(&["build", "context", "app", "-o", "again.tgz"]);
+    assert_eq!(again.exits(0).stdout.trim(), packed["digest"], "the same files, the same bytes");
+    // It is a context itself, and has its Dockerfile.
+    let shop = Workshop::new();
+    std::fs::copy(host.path("ctx.tgz"), shop.host.path("ctx.tgz")).unwrap();
+    shop.build("context = \"ctx.tgz\"");
+    let refused = host.run(&["build", "context", "app", "-o", "none/ctx.tgz"]);
+    refused.exits(1).stderr_says(&["cannot write `none/ctx.tgz`"]);
+}
+
+#[test]
 fn no_path_leaves_the_context() {
     let shop = Workshop::new();
     shop.host.write("outside", "secret");
@@ -66,6 +86,17 @@ fn a_context_that_was_not_granted_is_not_read() {
         format!("{pipeline}\n[step.grant]\nworkspace = {{ read = [\"other\"] }}\n"),
     );
     shop.host.run(&["run", "p.toml"]).exits(3);
+}
+
+#[test]
+fn a_builder_that_this_version_cannot_reach_is_refused_with_what_to_do() {
+    let shop = Workshop::new();
+    shop.host.write("ctx/Dockerfile", "FROM scratch\n");
+    let ran = shop.try_build("context = \"ctx\"\nbuilder = \"acr-tasks\"");
+    ran.exits(1);
+    let fault = ran.finished("build")["fault"].to_string();
+    assert!(fault.contains("acr-tasks") && fault.contains("windlass build context"), "{fault}");
+    shop.build("context = \"ctx\"\nbuilder = \"local\"");
 }
 
 #[test]

@@ -12,10 +12,12 @@ impl From<ContextError> for Fault {
             ContextError::Ignore(_) => Some("mend the line; `\\` makes a character itself"),
             ContextError::Refused { .. } => Some("leave it out of the archive"),
             ContextError::TooLarge { .. } => Some("name a smaller file"),
+            ContextError::Unpackable { .. } => Some("name it in `.dockerignore`"),
             ContextError::Unreadable { .. }
             | ContextError::Archive { .. }
             | ContextError::Write { .. }
             | ContextError::Path { .. }
+            | ContextError::Pack(_)
             | ContextError::NotAFile { .. } => None,
         };
         let (kind, code, side) = match &error {
@@ -24,14 +26,15 @@ impl From<ContextError> for Fault {
             {
                 (Kind::NotFound, "not-found.build", Side::User)
             }
-            ContextError::Unreadable { .. } | ContextError::Write { .. } => {
-                (Kind::Failed, "build.io", Side::Host)
-            }
+            ContextError::Unreadable { .. }
+            | ContextError::Write { .. }
+            | ContextError::Pack(_) => (Kind::Failed, "build.io", Side::Host),
             ContextError::Archive { .. }
             | ContextError::Refused { .. }
             | ContextError::Path { .. }
             | ContextError::TooLarge { .. }
             | ContextError::NotAFile { .. }
+            | ContextError::Unpackable { .. }
             | ContextError::Ignore(_)
             | ContextError::Git(_)
             | ContextError::Select(_) => (Kind::Invalid, "invalid.build", Side::User),

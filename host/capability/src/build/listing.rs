@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use ::oci::Digest;
 use build::context::{Context, ContextError};
-use report::Fault;
+use report::{Fault, Kind, Side};
 
 /// A directory as a build would see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +44,8 @@ pub struct Ignored {
 /// # Errors
 /// What the disk, or the ignore file, says.
 pub fn list_context(directory: &Path, file: &str) -> Result<ListedContext, Fault> {
-    let mut context = Context::directory(directory)?;
-    let ignore = context.find_ignore(Path::new(file))?;
-    let ignore_file = ignore.as_ref().map(|ignore| ignore.label().to_owned());
-    if let Some(ignore) = ignore {
-        context = context.with_ignore(ignore);
-    }
+    let context = open(directory, file)?;
+    let ignore_file = context.ignore().map(|ignore| ignore.label().to_owned());
     let listing = context.list().map_err(ContextError::from)?;
     let sent = listing.kept.into_iter().map(|listed| Sent {
         path: listed.path.to_string_lossy().into_owned(),
@@ -65,4 +62,36 @@ pub fn list_context(directory: &Path, file: &str) -> Result<ListedContext, Fault
         pattern: dropped.rule,
     });
     Ok(ListedContext { ignore_file, sent: sent.collect(), ignored: ignored.collect() })
+}
+
+/// Writes the same as a tar, packed with gzip, to `archive`, which is there whole or not at all; the
+/// digest and the size of it. The Dockerfile is in it in any case. Blocking.
+///
+/// # Errors
+/// What the disk, or the ignore file, says.
+pub fn pack_context(directory: &Path, file: &str, archive: &Path) -> Result<(Digest, u64), Fault> {
+    let context = open(directory, file)?;
+    let place = match archive.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let unwritable = |error: std::io::Error| {
+        Fault::new(Kind::Failed, format!("cannot write `{}`", archive.display()))
+            .code("build.io")
+            .side(Side::Host)
+            .cause(error)
+    };
+    let scratch = tempfile::NamedTempFile::new_in(place).map_err(unwritable)?;
+    let sink = scratch.reopen().map_err(unwritable)?;
+    let packed = context.pack(Path::new(file), sink)?.descriptor;
+    scratch.persist(archive).map_err(|error| unwritable(error.error))?;
+    Ok((packed.digest, packed.size))
+}
+
+fn open(directory: &Path, file: &str) -> Result<Context, Fault> {
+    let context = Context::directory(directory)?;
+    Ok(match context.find_ignore(Path::new(file))? {
+        Some(ignore) => context.with_ignore(ignore),
+        None => context,
+    })
 }

@@ -23,7 +23,7 @@ use crate::{call::Call, http::GrantedHttp, oci::GrantedOci};
 pub use builder::{BuildRebased, GrantedBuilder};
 pub use context::BuildContext;
 pub use filesystem::{BillFormat, BuildFilesystem};
-pub use listing::{Ignored, ListedContext, Sent, list_context};
+pub use listing::{Ignored, ListedContext, Sent, list_context, pack_context};
 pub use output::{BuildOutput, BuildWritten};
 pub use request::{BuildCommand, BuildCopy, CommandMount, CopySource, GivenFile};
 

@@ -1,5 +1,7 @@
 //! `windlass build`: what a build would be given.
 
+use std::path::PathBuf;
+
 use report::{Fault, plural};
 use serde_json::json;
 
@@ -8,11 +10,12 @@ use crate::args::{BuildContext, Format};
 use crate::exit::Exit;
 
 pub(super) async fn context(arguments: BuildContext) -> Result<Exit, Failure> {
-    let BuildContext { directory, file, ignored, format } = arguments;
+    let BuildContext { directory, file, ignored, output, format } = arguments;
+    if let Some(archive) = output {
+        return pack(directory, file, archive, format).await;
+    }
     let listed = tokio::task::spawn_blocking(move || capability::list_context(&directory, &file));
-    let listed = listed.await.map_err(|error| {
-        Fault::new(report::Kind::Internal, "a thread of ours broke").cause(error)
-    })??;
+    let listed = listed.await.map_err(broken)??;
     match format {
         Format::Json => print_json(&json!({
             "ignore-file": listed.ignore_file,
@@ -44,4 +47,31 @@ pub(super) async fn context(arguments: BuildContext) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// `--output`
+async fn pack(
+    directory: PathBuf,
+    file: String,
+    archive: PathBuf,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let path = archive.display().to_string();
+    let packed =
+        tokio::task::spawn_blocking(move || capability::pack_context(&directory, &file, &archive));
+    let (digest, size) = packed.await.map_err(broken)??;
+    match format {
+        Format::Json => {
+            print_json(&json!({ "archive": path, "digest": digest.to_string(), "bytes": size }))?;
+        }
+        Format::Human => {
+            anstream::eprintln!("packed {} into `{path}`", indicatif::HumanBytes(size));
+            print_line(&digest.to_string());
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn broken(error: tokio::task::JoinError) -> Fault {
+    Fault::new(report::Kind::Internal, "a thread of ours broke").cause(error)
 }

@@ -94,3 +94,46 @@ fn given_files_have_plain_paths() {
     }
     assert!(Context::files([given("a/b", ""), given("a", "")]).is_err());
 }
+
+/// What `context` is packed to.
+fn packed(context: &Context) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed");
+    let layer = context.pack(at("sub/Dockerfile"), std::fs::File::create(&path).unwrap()).unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(layer.descriptor.digest, oci::Digest::of(&bytes));
+    bytes
+}
+
+#[test]
+fn a_packed_context_has_what_a_build_sees_and_its_dockerfile() {
+    let files = [
+        ("a", "1"),
+        (".env", "secret"),
+        ("sub/Dockerfile", "FROM scratch"),
+        ("sub/other", "2"),
+        ("z/deep", "3"),
+    ];
+    let ignore = || Ignore::parse("i", ".env\nsub").unwrap();
+    let bytes = packed(&context(&files).with_ignore(ignore()));
+    let tar = flate2::read::GzDecoder::new(bytes.as_slice());
+    let mut archive = tar::Archive::new(tar);
+    let names: Vec<String> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(names, ["a", "sub/", "sub/Dockerfile", "z/", "z/deep"]);
+    let mut reversed = files;
+    reversed.reverse();
+    assert!(
+        bytes == packed(&context(&reversed).with_ignore(ignore())),
+        "the order of files is nothing"
+    );
+}
+
+#[test]
+fn a_dockerfile_that_is_not_there_is_not_packed() {
+    let error = context(&[("a", "1")]).pack(at("Dockerfile"), std::io::sink()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read `Dockerfile`");
+}
