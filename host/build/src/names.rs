@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::snapshot::Snapshot;
 use crate::tree::{self, Tree as _};
 
+/// The user, and the group, that are 0 whatever the image says, or does not say.
+const ROOT: &str = "root";
+
 /// A thousand times the usual size.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
@@ -40,7 +43,8 @@ fn id(image: &Snapshot, name: &str, file: &str, what: &str) -> Result<u32, Error
         let mut fields = line.split(':');
         (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
     });
-    found.ok_or_else(|| {
+    // An image without users has this one, as BuildKit and runtimes know it.
+    found.or_else(|| (name == ROOT).then_some(0)).ok_or_else(|| {
         Error::invalid(
             format!("the image knows no {what} `{name}`: it is not in /{file}"),
             format!("give a number, or make the {what} with a `RUN` before"),

@@ -100,6 +100,11 @@ const FEATURES: &[Feature] = &[
         "user and workdir",
         "FROM BASE\nWORKDIR /work\nWORKDIR deep\nRUN [ \"$(pwd)\" = /work/deep ]\nUSER app\nRUN [ \"$(id -u):$(id -g)\" = 1000:1000 ] && [ \"$HOME\" = /home/app ]\nWORKDIR /home/app/own\nRUN echo mine > mine && [ \"$(stat -c %U mine)\" = app ]\nUSER 1000:50\nRUN [ \"$(id -g)\" = 50 ]\n",
     ),
+    with_files(
+        "root of an image without users",
+        "FROM scratch\nUSER root\nWORKDIR /work\nCOPY --chown=root:root one .\n",
+        &[("one", "1")],
+    ),
     plain(
         "volume",
         "FROM BASE\nRUN mkdir /data && echo one > /data/one\nVOLUME /data\nVOLUME [\"/a\", \"/b\"]\nRUN [ \"$(cat /data/one)\" = one ]\n",

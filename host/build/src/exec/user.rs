@@ -43,7 +43,7 @@ fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, Failure> {
         None => (text, None),
     };
     let user = if user.is_empty() { "0" } else { user };
-    let number: Option<u32> = user.parse().ok();
+    let number = id(user);
     let account = accounts(passwd)
         .find(|account| account.name == user)
         .or_else(|| accounts(passwd).find(|account| Some(account.uid) == number));
@@ -58,7 +58,7 @@ fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, Failure> {
     let mut groups: Vec<u32> = Vec::new();
     match given {
         Some(given) => {
-            let number = given.parse().ok();
+            let number = id(given);
             let found = members(group).find(|line| line.name == given).map(|line| line.gid);
             gid = found.or(number).ok_or_else(|| {
                 Failure::new(Step::User, format!("the image's /etc/group has no group `{given}`"))
@@ -74,6 +74,11 @@ fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, Failure> {
     groups.dedup();
     let home = if home.is_empty() { "/" } else { home }.to_owned();
     Ok(User { uid, gid, groups, home })
+}
+
+/// A number; `root` is 0 also where the image says nothing.
+fn id(text: &str) -> Option<u32> {
+    if text == "root" { Some(0) } else { text.parse().ok() }
 }
 
 struct Account<'a> {

@@ -42,3 +42,12 @@ fn unknown_names_are_named() {
     assert_eq!(found("broken"), Err("the image's /etc/passwd has no user `broken`".to_owned()));
     assert_eq!(found("-1"), Err("the image's /etc/passwd has no user `-1`".to_owned()));
 }
+
+#[test]
+fn root_is_known_where_nobody_is() {
+    for (text, gid) in [("root", 0), ("root:root", 0), ("root:50", 50)] {
+        let user = resolve(text, "", "").unwrap();
+        assert_eq!((user.uid, user.gid, user.home.as_str()), (0, gid, "/"), "{text}");
+    }
+    assert!(resolve("root:staff", "", "").is_err());
+}
