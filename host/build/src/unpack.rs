@@ -28,6 +28,7 @@ use oci::Digest;
 use report::{Fault, Kind, Side};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::layer::{LayerReader, ReadError};
 use crate::overlay::Rights;
@@ -39,7 +40,7 @@ use attributes::Attributes;
 const MOST_NOTES: usize = 20;
 
 /// What came of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpacked {
     /// What was left out, and why, in sentences.
     pub notes: Vec<String>,
