@@ -80,6 +80,14 @@ pub enum UnpackError {
         /// What it points at.
         target: PathBuf,
     },
+    /// An owner that there is not.
+    #[error("`{}` belongs to {}:{}, whom this build does not have", .path.display(), .owner.0, .owner.1)]
+    Owner {
+        /// The path.
+        path: PathBuf,
+        /// User and group.
+        owner: (u32, u32),
+    },
     /// The file system refused.
     #[error("cannot {what} `{}`", .path.display())]
     Io {
@@ -214,6 +222,10 @@ impl From<UnpackError> for Fault {
             UnpackError::Through { .. } | UnpackError::Loop { .. } | UnpackError::Link { .. } => {
                 fault(Kind::Invalid, "build.layer").side(Side::Remote)
             }
+            UnpackError::Owner { .. } => fault(Kind::Failed, "build.owner").side(Side::User).help(
+                "give the user who builds a longer range in /etc/subuid and /etc/subgid, or build \
+                 as root",
+            ),
             UnpackError::Io { ref source, .. } => {
                 let fault = fault(Kind::Failed, "build.disk").side(Side::Host);
                 let is_full = source.kind() == io::ErrorKind::StorageFull;

@@ -99,7 +99,7 @@ fn files_of_all_users_give_the_digest_of_root() {
     starts("own/su", "6711 1000:42 file");
     starts("etc/shadow", "640 0:42 file");
     starts("own/pipe", "644 7:8 ");
-    starts("copied", "2700 1000:1000 directory");
+    starts("copied", "755 0:0 directory");
     starts("copied/all", "400 1000:1000 file");
     starts("copied/one", "600 33:33 file");
     starts("copied/link", "777 1000:1000 ");
@@ -108,7 +108,7 @@ fn files_of_all_users_give_the_digest_of_root() {
     starts("etc/x", "600 0:42 file");
     assert!(!tree.contains_key("copied/su"), "{tree:?}");
     assert_eq!(by_other["digest"], by_root["digest"]);
-    assert_eq!(by_other["sbom"], by_root["sbom"]);
+    assert_eq!(by_other["sboms"], by_root["sboms"]);
     let again = outputs(&Other::Nobody.build(&shop, &with));
     assert_eq!(again["digest"], by_root["digest"]);
     assert_eq!(again["steps"]["done"], json!(0), "{}", again["steps"]);
@@ -134,7 +134,7 @@ fn what_a_killed_build_left_of_other_users_goes() {
     let marker = format!("sleep 95{}", std::process::id());
     let dockerfile = format!(
         "FROM {owned}\nUSER app\nRUN --mount=type=cache,target=/cache,uid=1000,mode=700 \
-         mkdir -p /own/mine/deep && echo 1 > /own/mine/deep/one && chmod -R 0 /own/mine && \
+         mkdir -p /own/mine/deep && echo 1 > /own/mine/deep/one && chmod 0 /own/mine/deep /own/mine && \
          mkdir -m 0 /cache/closed && {marker}\n"
     );
     shop.host.write("ctx/Dockerfile", dockerfile);
