@@ -208,3 +208,17 @@ fn of_no_namespace(mut value: Vec<u8>) -> Vec<u8> {
 fn is_without(error: Errno) -> bool {
     matches!(error, Errno::NODATA | Errno::NOTSUP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_say_nothing_of_the_machine() {
+        let plain = [&[1, 0, 0, 2][..], &[7; 16]].concat();
+        let of_a_namespace = [&[1, 0, 0, 3][..], &[7; 16], &[0x39, 0x30, 0, 0]].concat();
+        assert_eq!(of_no_namespace(of_a_namespace), plain);
+        assert_eq!(of_no_namespace(plain.clone()), plain);
+        assert!(of_no_namespace(Vec::new()).is_empty());
+    }
+}
