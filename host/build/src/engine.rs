@@ -14,6 +14,9 @@ use crate::snapshot::Snapshot;
 use crate::store::{Prune, Store, Usage, Work};
 use crate::unpack::Unpacked;
 
+/// The directory of the store of users who are root alone in their builds.
+const SINGLE: &str = "single";
+
 /// What builds are told by the process that they run in.
 #[derive(Clone)]
 pub struct EngineOptions {
@@ -102,14 +105,39 @@ impl Engine {
         if let Some(store) = &*slot {
             return Ok(store.clone());
         }
-        let name = match self.executor().as_deref().map(Executor::mapping) {
-            Ok(Mapping::Root) => "root".to_owned(),
-            Ok(Mapping::Full { first: (user, group), .. }) => format!("mapped-{user}-{group}"),
-            Ok(Mapping::Single { .. }) | Err(_) => "single".to_owned(),
-        };
+        Ok(slot.insert(self.open(&self.name(), self.of_others())?).clone())
+    }
+
+    fn open(&self, name: &str, executor: Option<Arc<Executor>>) -> Result<Store, Error> {
         let clock = Arc::clone(&self.0.options.clock);
         let root = self.0.options.root.join(name);
-        Ok(slot.insert(Store::open(&root, move || clock(), self.of_others())?).clone())
+        Ok(Store::open(&root, move || clock(), executor)?)
+    }
+
+    /// The directory of the store that can be used.
+    fn name(&self) -> String {
+        match self.executor().as_deref().map(Executor::mapping) {
+            Ok(Mapping::Root) => "root".to_owned(),
+            Ok(Mapping::Full { first: (user, group), .. }) => format!("mapped-{user}-{group}"),
+            Ok(Mapping::Single { .. }) | Err(_) => SINGLE.to_owned(),
+        }
+    }
+
+    /// All stores that can be pruned. A user who got more ids leaves one behind, and root may remove
+    /// everybody's.
+    fn stores(&self) -> Result<Vec<Store>, Error> {
+        let mut stores = vec![self.store()?];
+        let own = self.name();
+        let is_root = own == "root";
+        let folders = fs_err::read_dir(self.root()).map_err(Error::io("listing the stores"))?;
+        for folder in folders.flatten() {
+            let name = folder.file_name().to_string_lossy().into_owned();
+            let is_ours = name == SINGLE || is_root && name.starts_with("mapped-");
+            if name != own && is_ours {
+                stores.push(self.open(&name, None)?);
+            }
+        }
+        Ok(stores)
     }
 
     /// These directories of layers as one tree, the lowest first.
@@ -209,7 +237,8 @@ impl Engine {
     /// What the disk says.
     pub async fn usage(&self) -> Result<Vec<Usage>, Error> {
         let engine = self.clone();
-        blocking(move || Ok(engine.store()?.usage()?)).await
+        let usage = |store: &Store| Ok(store.usage()?);
+        blocking(move || sum(&engine.stores()?, usage)).await
     }
 
     /// Removes what `prune` says, but nothing that a running build uses; what that was.
@@ -218,13 +247,35 @@ impl Engine {
     /// What the disk says.
     pub async fn prune(&self, prune: Prune) -> Result<Vec<Usage>, Error> {
         let engine = self.clone();
-        blocking(move || Ok(engine.store()?.prune(&prune)?)).await
+        let pruned = move |store: &Store| Ok(store.prune(&prune)?);
+        blocking(move || sum(&engine.stores()?, pruned)).await
     }
 
     /// Room for one build. Blocking. What builds that were killed left behind is removed first.
     pub(crate) fn work(&self) -> Result<Work, Error> {
         Ok(self.store()?.work()?)
     }
+}
+
+/// What is said of stores, added up.
+fn sum(
+    stores: &[Store],
+    said: impl Fn(&Store) -> Result<Vec<Usage>, Error>,
+) -> Result<Vec<Usage>, Error> {
+    let mut sums: Vec<Usage> = Vec::new();
+    for store in stores {
+        for usage in said(store)? {
+            match sums.iter_mut().find(|sum| sum.kind == usage.kind) {
+                Some(sum) => {
+                    sum.count += usage.count;
+                    sum.bytes += usage.bytes;
+                    sum.last_used = sum.last_used.max(usage.last_used);
+                }
+                None => sums.push(usage),
+            }
+        }
+    }
+    Ok(sums)
 }
 
 /// Another outcome than that of the operation: a bug of ours.

@@ -170,3 +170,23 @@ fn a_command_of_another_user_is_refused_with_what_allows_it() {
         assert!(ran.stdout.contains(part), "no {part}: {}", ran.account());
     }
 }
+
+#[test]
+fn what_was_built_before_there_were_more_users_is_removed_too() {
+    if !is_root() {
+        return;
+    }
+    let shop = Workshop::new();
+    shop.host.write("ctx/Dockerfile", format!("FROM {}\nRUN true > /one\n", shop.base()));
+    Other::Stranger.build(&shop, "context = \"ctx\"").exits(0);
+    let store = shop.host.path("build-of-other/single/snapshots");
+    let count = || std::fs::read_dir(&store).unwrap().count();
+    assert!(count() > 0);
+    // Another kind of user of the same directory.
+    let setup = format!("export WINDLASS_BUILD_DIR={}", shop.host.path("build-of-other").display());
+    let shown = shop.host.run_below(&setup, &["cache", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown.exits(0).stdout).unwrap();
+    assert!(shown["bytes"].as_u64().unwrap() > 0, "{shown}");
+    shop.host.run_below(&setup, &["cache", "--prune"]).exits(0);
+    assert_eq!(count(), 0);
+}
