@@ -31,10 +31,9 @@ fn pack(scene: &Scene, upper: &Path, file: &Path) -> Layer {
         options: LayerOptions { source_date_epoch: Some(0), ..LayerOptions::default() },
         rights: rights(scene),
     };
-    match scene.executor.operate(&operation).unwrap() {
-        Outcome::Packed(Some(layer)) => *layer,
-        other => panic!("{other:?}"),
-    }
+    let outcome = scene.executor.operate(&operation).unwrap();
+    let Outcome::Packed(Some(layer)) = outcome else { panic!("{outcome:?}") };
+    *layer
 }
 
 fn unpack(scene: &Scene, file: PathBuf, into: PathBuf) -> Result<Outcome, Fault> {
@@ -72,10 +71,9 @@ fn files_of_users_are_packed_and_unpacked(scene: &Scene) {
     };
     assert_eq!(entries(&first), expected);
     let into = scene.directory("unpacked");
-    match unpack(scene, first, into.clone()).unwrap() {
-        Outcome::Unpacked(unpacked) => assert_eq!(unpacked.diff_id, layer.diff_id),
-        other => panic!("{other:?}"),
-    }
+    let outcome = unpack(scene, first, into.clone()).unwrap();
+    let Outcome::Unpacked(unpacked) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(unpacked.diff_id, layer.diff_id);
     // It has another place afterwards, whoever it belongs to.
     let moved = scene.path("moved");
     let order = Operation::Move { from: into, to: moved.clone() };
