@@ -7,6 +7,7 @@ mod declared;
 mod features;
 mod left;
 mod limits;
+mod mapped;
 mod oracle;
 mod rebase;
 mod rootless;

@@ -7,7 +7,7 @@ use oci::Digest;
 use report::Secret;
 
 use crate::error::{Error, blocking};
-use crate::exec::{self, Exit, Mapping, Network, Stop, Stream};
+use crate::exec::{self, Exit, Network, Stop, Stream};
 use crate::filesystem::Filesystem;
 use crate::key::KeyWriter;
 use crate::layer::Layer;
@@ -249,21 +249,20 @@ impl Filesystem {
             Exit::Code(0) => {}
             Exit::Code(code) => {
                 let how = format!("exit code {code}");
-                return Err(failed(title_of_help, how, code, network, self.has_one_user()));
+                return Err(failed(title_of_help, how, code, network, self.advice()));
             }
             Exit::Signal(signal) => {
                 let how = format!("signal {signal}");
-                return Err(failed(title_of_help, how, 128, network, self.has_one_user()));
+                return Err(failed(title_of_help, how, 128, network, self.advice()));
             }
             Exit::Stopped => return Err(Error::Stopped { title }),
         }
         self.layer_of(work, directories, snapshot).await
     }
 
-    /// Whether commands can be root alone.
-    fn has_one_user(&self) -> bool {
-        let executor = self.builder.engine().executor();
-        executor.is_ok_and(|executor| matches!(executor.mapping(), Mapping::Single { .. }))
+    /// What commands of this user cannot do.
+    fn advice(&self) -> Option<String> {
+        self.builder.engine().executor().ok()?.mapping().advice()
     }
 
     async fn caches(
@@ -301,8 +300,8 @@ impl Filesystem {
         let below = self.chain().copied();
         blocking(move || {
             let new = work.new_blob()?;
-            let (sink, upper) = (new.sink()?, &directories.upper);
-            let Some(layer) = engine.layer_of_upper(upper, &snapshot, sink, &options)? else {
+            let upper = &directories.upper;
+            let Some(layer) = engine.pack(upper, &snapshot, new.path(), &options)? else {
                 return Ok(None);
             };
             work.publish_blob(new, &layer.descriptor.digest, layer.descriptor.size)?;
@@ -396,7 +395,13 @@ fn read(path: &std::path::Path) -> Vec<u8> {
 }
 
 /// What may help depends on what the command could not do, which only its words say.
-fn failed(title: String, how: String, code: i32, network: Network, has_one_user: bool) -> Error {
+fn failed(
+    title: String,
+    how: String,
+    code: i32,
+    network: Network,
+    advice: Option<String>,
+) -> Error {
     let mut help = Vec::new();
     match (code, network) {
         (127, _) => help.push("the program is not in the image: install it, or name its path"),
@@ -409,12 +414,7 @@ fn failed(title: String, how: String, code: i32, network: Network, has_one_user:
         ),
         (_, Network::Host) => {}
     }
-    if has_one_user {
-        help.push(
-            "if it gives files to another user or becomes one, which only root can in a build: \
-             build as root",
-        );
-    }
+    help.extend(advice.as_deref());
     let help = (!help.is_empty()).then(|| help.join("; "));
     Error::Command { title, how, help }
 }

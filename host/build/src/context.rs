@@ -34,7 +34,7 @@ use crate::tree::{DirTree, Kind, MemoryTree, Metadata, Tree, resolve};
 
 pub use destination::{Destination, DestinationError};
 pub use digests::DigestCache;
-pub use fingerprint::{check_unchanged, fingerprint};
+pub use fingerprint::fingerprint;
 pub use listing::{Dropped, Listed, Listing};
 pub use matches::{Match, Source, Unmatched, matches};
 pub use mode::{BadMode, Mode};

@@ -263,7 +263,7 @@ impl Filesystem {
         let exclude = match request.exclude.is_empty() {
             true => None,
             false => Some(
-                Ignore::parse("--exclude", request.exclude.join("\n"))
+                Ignore::from_patterns("--exclude", request.exclude.iter().map(String::as_str))
                     .map_err(|bad| Error::invalid(bad.to_string(), "mend the pattern"))?,
             ),
         };

@@ -44,8 +44,8 @@ pub struct DiffError {
 
 /// What `upper` has over `below`, in the order of a layer.
 ///
-/// `ids` turns user and group on disk into those in the image; with [`Owners::Record`] it is not
-/// asked. What `skip` says yes to is left out, with all below it; paths are relative. The root
+/// User and group are what this process sees: where the image has others, it is one inside of the
+/// user namespace that has the image's. What `skip` says yes to is left out, with all below it; paths are relative. The root
 /// itself is among the entries only if its mode, owner or attributes differ from below.
 ///
 /// # Errors
@@ -54,10 +54,9 @@ pub fn diff(
     upper: &Path,
     below: &Snapshot,
     rights: Rights,
-    ids: &dyn Fn(u32, u32) -> (u32, u32),
     skip: &dyn Fn(&Path) -> bool,
 ) -> Result<Vec<Change>, DiffError> {
-    let mut differ = Differ { upper, below, rights, ids, skip, changes: Vec::new() };
+    let mut differ = Differ { upper, below, rights, skip, changes: Vec::new() };
     let mut todo = vec![PathBuf::new()];
     while let Some(path) = todo.pop() {
         let failed = |source| DiffError { path: path.clone(), source };
@@ -92,7 +91,6 @@ struct Differ<'a> {
     upper: &'a Path,
     below: &'a Snapshot,
     rights: Rights,
-    ids: &'a dyn Fn(u32, u32) -> (u32, u32),
     skip: &'a dyn Fn(&Path) -> bool,
     changes: Vec<(Change, Identity)>,
 }
@@ -141,10 +139,6 @@ impl Differ<'_> {
         if self.rights.owners == Owners::Record && !metadata.is_symlink() {
             make_readable(real, metadata.mode() & 0o7777, &seen)?;
         }
-        let (uid, gid) = match self.rights.owners {
-            Owners::Keep => (self.ids)(seen.uid, seen.gid),
-            Owners::Record => (seen.uid, seen.gid),
-        };
         let kind = match seen.kind {
             Kind::File | Kind::Socket => EntryKind::File { size: seen.size },
             Kind::Directory => EntryKind::Directory,
@@ -156,6 +150,7 @@ impl Differ<'_> {
         // Links have no mode; file systems say 0777.
         let mode = if metadata.is_symlink() { 0o777 } else { seen.mode };
         let (path, mtime) = (path.to_owned(), seen.mtime.seconds);
+        let (uid, gid) = (seen.uid, seen.gid);
         Ok(Entry { path, kind, mode, uid, gid, mtime, xattrs: xattrs(real)? })
     }
 

@@ -11,6 +11,9 @@
 //!    ◄──── pipes of standard output and error ────────────┘
 //! ```
 //!
+//! The same helper does file work ([`Operation`]) and reads snapshots where files belong to users that
+//! only the namespace has.
+//!
 //! What holds: the command sees only what the [`Run`] names; it ends with the runner, whatever ends
 //! that; it leaves nothing mounted; secrets reach no disk, no argument and no environment but that
 //! of the command itself, and only where asked for.
@@ -26,6 +29,7 @@ mod operation;
 mod order;
 mod overlay;
 mod privilege;
+mod reading;
 mod run;
 mod running;
 mod seccomp;
@@ -34,17 +38,20 @@ mod supervisor;
 mod user;
 mod wire;
 
+use std::net::Shutdown;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use report::Fault;
+use report::{Fault, Kind, Side};
 
 pub use self::error::{ExecError, Failure, Step};
 pub use self::mapping::Mapping;
-pub use self::operation::Operation;
+pub(crate) use self::operation::unpack;
+pub use self::operation::{Form, Operation, Outcome};
+pub(crate) use self::reading::Reader;
 pub use self::run::{Access, Mount, MountKind, Network, Run};
 pub use self::running::{Exit, LONGEST_LINE, Running, Stop, Stream};
 pub use self::supervisor::helper;
@@ -127,30 +134,65 @@ impl Executor {
         Running::new(helper, control, out.into(), err.into()).map_err(failed)
     }
 
-    /// Does file work as the root of the commands: in this process where that is who we are, in a
-    /// helper where files may belong to users of the namespace. Blocks.
+    /// Does file work as the root of the commands: in this process where that is who we are, or
+    /// where there is nobody else; in a helper where files may belong to users of the namespace.
+    /// Blocks. The helper ends with this process, done or not.
     ///
     /// # Errors
     /// What the work says; or that there is no helper.
-    pub fn operate(&self, operation: &Operation) -> Result<(), Fault> {
+    pub fn operate(&self, operation: &Operation) -> Result<Outcome, Fault> {
         if !matches!(self.mapping, Mapping::Full { .. }) {
             return operation.perform();
         }
-        let (mut helper, control) = spawn(&self.setup, Stdio::null(), Stdio::null())?;
-        let failed = |source| ExecError::Process { what: "work on files of a build", source };
         let order = Order::Operate(operation.clone());
+        let helper = self.helper_for(&order, "work on files of a build")?;
+        match helper.answer()? {
+            Some(Answer::Operated(outcome)) => Ok(outcome),
+            _ => Err(helper.lost()),
+        }
+    }
+
+    /// A helper that has got its order, and the namespace to do it in.
+    fn helper_for(&self, order: &Order, what: &'static str) -> Result<Helper, Fault> {
+        let (process, control) = spawn(&self.setup, Stdio::null(), Stdio::null())?;
+        let helper = Helper { process, control, what };
         let namespace = self.namespace.as_ref().map(|namespace| namespace.as_fd());
-        wire::send(&control, &order, &[], namespace).map_err(failed)?;
-        let answer = wire::receive::<Answer>(&control).map_err(failed)?;
-        let status = helper.wait().map_err(failed)?;
+        let failed = |source| ExecError::Process { what, source };
+        wire::send(&helper.control, order, &[], namespace).map_err(failed)?;
+        Ok(helper)
+    }
+}
+
+/// A helper that works on files. It ends when this is dropped.
+struct Helper {
+    process: Child,
+    control: UnixStream,
+    what: &'static str,
+}
+
+impl Helper {
+    /// The next thing that it says, if it lives.
+    fn answer(&self) -> Result<Option<Answer>, Fault> {
+        let failed = |source| ExecError::Process { what: self.what, source };
+        let answer = wire::receive::<Answer>(&self.control).map_err(failed)?;
         match answer.map(|frame| frame.value) {
-            Some(Answer::Done) => Ok(()),
             Some(Answer::Faulted(fault)) => Err(fault),
             Some(Answer::Failed(failure)) => Err(failure.into()),
-            Some(Answer::Exited(_) | Answer::Signalled(_)) | None => {
-                Err(ExecError::Lost(status.to_string()).into())
-            }
+            answer => Ok(answer),
         }
+    }
+
+    /// It ended, or answers something else.
+    fn lost(&self) -> Fault {
+        let what = format!("the process that had to {} has died", self.what);
+        Fault::new(Kind::Internal, what).side(Side::Host).code("build.run-lost")
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.control.shutdown(Shutdown::Both);
+        let _ = self.process.wait();
     }
 }
 

@@ -98,8 +98,7 @@ impl Filesystem {
         };
         let blobs = self.blobs_of(&found).await?;
         blocking(move || {
-            let rights = engine.rights();
-            let mut below = Snapshot::new(Vec::new(), rights);
+            let mut below = engine.snapshot(Vec::new());
             for ((layer, found), blob) in layers.iter().zip(found).zip(blobs) {
                 let directory = match (found, blob) {
                     (Some(directory), _) => directory,

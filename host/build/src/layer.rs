@@ -73,7 +73,7 @@ pub enum Compression {
 }
 
 /// How a [`LayerWriter`] works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerOptions {
     /// How the blob is compressed.
     pub compression: Compression,

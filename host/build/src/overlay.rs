@@ -14,9 +14,10 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Whose extended attributes mark opaque directories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Overlay {
     /// `trusted.overlay.*`: mounts of root.
     Trusted,
@@ -25,7 +26,7 @@ pub enum Overlay {
 }
 
 /// Whether files can belong to whom they belong in the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Owners {
     /// They do: we are root, here or in a user namespace with many ids.
     Keep,
@@ -34,7 +35,7 @@ pub enum Owners {
 }
 
 /// What may be done with the directories of layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rights {
     /// How opaque directories are marked.
     pub overlay: Overlay,
@@ -62,6 +63,9 @@ impl Rights {
 /// What a file is said to be: `MODE UID GID SHOWN`. The mode is believed only while the one on disk
 /// is still `SHOWN`: whoever changed it later meant what they did.
 pub(crate) const STAT: &str = "user.windlass.stat";
+
+/// What a program may do without being root.
+const CAPABILITY: &str = "security.capability";
 
 /// The content of [`STAT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +141,7 @@ pub(crate) fn is_whiteout(metadata: &Metadata) -> bool {
 pub(crate) fn belongs(name: &OsStr) -> bool {
     let name = name.as_bytes();
     let is_mark = name.starts_with(b"user.overlay.") || name.starts_with(b"user.windlass.");
-    name == b"security.capability" || (name.starts_with(b"user.") && !is_mark)
+    name == CAPABILITY.as_bytes() || (name.starts_with(b"user.") && !is_mark)
 }
 
 /// The attribute `name` of the file itself at `path`.
@@ -177,13 +181,44 @@ pub(crate) fn xattrs(path: &Path) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
         if belongs(&name)
             && let Some(value) = xattr(path, &name)?
         {
-            found.insert(name, value);
+            let is_capability = name == CAPABILITY;
+            found.insert(name, if is_capability { of_no_namespace(value) } else { value });
         }
     }
     Ok(found)
 }
 
+/// Capabilities without the user id of this machine whose namespace they are for, which they have
+/// if they were set without root and are not read by the same root. (capabilities(7), "File
+/// capability extended attribute versioning".)
+fn of_no_namespace(mut value: Vec<u8>) -> Vec<u8> {
+    const PLAIN: u8 = 2;
+    const OF_A_NAMESPACE: u8 = 3;
+    const LENGTH: usize = 20;
+    // Little-endian: the revision is the highest byte of the first word.
+    match value.get_mut(3) {
+        Some(revision) if *revision == OF_A_NAMESPACE => *revision = PLAIN,
+        _ => return value,
+    }
+    value.truncate(LENGTH);
+    value
+}
+
 /// There is no such attribute, or none at all.
 fn is_without(error: Errno) -> bool {
     matches!(error, Errno::NODATA | Errno::NOTSUP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_say_nothing_of_the_machine() {
+        let plain = [&[1, 0, 0, 2][..], &[7; 16]].concat();
+        let of_a_namespace = [&[1, 0, 0, 3][..], &[7; 16], &[0x39, 0x30, 0, 0]].concat();
+        assert_eq!(of_no_namespace(of_a_namespace), plain);
+        assert_eq!(of_no_namespace(plain.clone()), plain);
+        assert!(of_no_namespace(Vec::new()).is_empty());
+    }
 }

@@ -53,7 +53,8 @@ pub async fn rebase(
     let above: Vec<_> = image.layers.iter().skip(count).cloned().collect();
     let config = moved_config(image, old, new)?;
     if old.chain() == new.chain() {
-        let filesystem = image.clone();
+        // The layers are the image's own to the byte; what they stand on is the base.
+        let filesystem = Filesystem { base: new.base.clone(), ..image.clone() };
         return Ok(Rebased { filesystem, config, layers: above.len(), is_unchanged: true });
     }
     let touched = touched(image, &above).await?;

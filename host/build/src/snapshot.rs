@@ -15,10 +15,12 @@ use std::fs::Metadata as FileMetadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use report::Fault;
 use rustix::fs::OFlags;
 
+use crate::exec::{Executor, Reader};
 use crate::overlay::{Owners, Rights, Stat, is_whiteout, xattrs};
 use crate::tree::{Child, Kind, Metadata, Time, Tree};
 
@@ -37,6 +39,10 @@ struct Inner {
     rights: Rights,
     /// The directories of the layers that a directory consists of, the topmost first.
     merged: Mutex<HashMap<PathBuf, Arc<[PathBuf]>>>,
+    /// Who can read files of others; none where they are ours or we are root.
+    executor: Option<Arc<Executor>>,
+    /// Who reads them, from the first question on.
+    reader: OnceLock<Reader>,
 }
 
 /// Where something is, in the topmost layer that has it.
@@ -48,7 +54,31 @@ struct Found {
 impl Snapshot {
     /// These layers, the lowest first; none is an empty root directory.
     pub fn new(layers: Vec<PathBuf>, rights: Rights) -> Self {
-        Self { inner: Arc::new(Inner { layers, rights, merged: Mutex::default() }) }
+        Self::read_by(None, layers, rights)
+    }
+
+    /// The same, where files may belong to users that only the commands of `executor` have.
+    pub(crate) fn read_by(
+        executor: Option<Arc<Executor>>,
+        layers: Vec<PathBuf>,
+        rights: Rights,
+    ) -> Self {
+        let (merged, reader) = (Mutex::default(), OnceLock::new());
+        Self { inner: Arc::new(Inner { layers, rights, merged, executor, reader }) }
+    }
+
+    /// Who reads it in our place; none where we can.
+    fn reader(&self) -> io::Result<Option<&Reader>> {
+        let Some(executor) = self.inner.executor.as_ref().filter(|_| !self.layers().is_empty())
+        else {
+            return Ok(None);
+        };
+        if let Some(reader) = self.inner.reader.get() {
+            return Ok(Some(reader));
+        }
+        let failed = |fault: Fault| io::Error::other(fault.to_string());
+        let reader = executor.reader(self.layers()).map_err(failed)?;
+        Ok(Some(self.inner.reader.get_or_init(|| reader)))
     }
 
     /// The directories of the layers, the lowest first.
@@ -65,7 +95,7 @@ impl Snapshot {
     #[must_use]
     pub fn with(&self, layer: PathBuf) -> Self {
         let layers = self.inner.layers.iter().cloned().chain([layer]).collect();
-        Self::new(layers, self.inner.rights)
+        Self::read_by(self.inner.executor.clone(), layers, self.inner.rights)
     }
 
     /// How its directories are to be read.
@@ -152,6 +182,14 @@ impl Snapshot {
         }
     }
 
+    /// Opens the regular file `path`, in this process.
+    pub(crate) fn open_file(&self, path: &Path) -> io::Result<fs_err::File> {
+        let Some(found) = self.find(path)?.filter(|found| found.metadata.is_file()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        open_file(&found.real)
+    }
+
     fn convert(&self, real: &Path, metadata: &FileMetadata) -> io::Result<Metadata> {
         convert(real, metadata, self.inner.rights)
     }
@@ -159,6 +197,9 @@ impl Snapshot {
 
 impl Tree for Snapshot {
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        if let Some(reader) = self.reader()? {
+            return reader.metadata(path);
+        }
         match self.find(path)? {
             Some(found) => self.convert(&found.real, &found.metadata),
             None => Ok(Metadata::new(Kind::Directory, 0o755, 0)),
@@ -166,6 +207,9 @@ impl Tree for Snapshot {
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Child>> {
+        if let Some(reader) = self.reader()? {
+            return reader.read_dir(path);
+        }
         let mut children: BTreeMap<OsString, Option<Metadata>> = BTreeMap::new();
         for part in self.parts(path)?.iter() {
             for entry in fs_err::read_dir(part)? {
@@ -189,6 +233,9 @@ impl Tree for Snapshot {
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        if let Some(reader) = self.reader()? {
+            return reader.read_link(path);
+        }
         match self.find(path)? {
             Some(found) if found.metadata.is_symlink() => fs_err::read_link(found.real),
             _ => Err(io::ErrorKind::InvalidInput.into()),
@@ -196,13 +243,16 @@ impl Tree for Snapshot {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
-        let Some(found) = self.find(path)?.filter(|found| found.metadata.is_file()) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        Ok(Box::new(open_file(&found.real)?))
+        if let Some(reader) = self.reader()? {
+            return reader.open(path);
+        }
+        Ok(Box::new(self.open_file(path)?))
     }
 
     fn xattrs(&self, path: &Path) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
+        if let Some(reader) = self.reader()? {
+            return reader.xattrs(path);
+        }
         match self.find(path)? {
             Some(found) => xattrs(&found.real),
             None => Ok(BTreeMap::new()),

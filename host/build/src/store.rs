@@ -35,7 +35,9 @@ use report::{Fault, Side};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::exec::{Executor, Operation};
 use crate::layer::Layer;
+use crate::remove::remove;
 
 pub use mount::{CacheMount, Sharing};
 pub use prune::Prune;
@@ -56,6 +58,8 @@ struct Inner {
     clock: Box<dyn Fn() -> i64 + Send + Sync>,
     /// Which start of the machine this is; empty where nobody says.
     boot: String,
+    /// Who may do what we may not with files of commands.
+    executor: Option<Arc<Executor>>,
 }
 
 /// The kinds of things in a store.
@@ -164,13 +168,15 @@ impl Kind {
 
 impl Store {
     /// Opens the store in `root`, which is made if it is missing. `clock` says what time it is, in
-    /// seconds since 1970.
+    /// seconds since 1970. `executor` moves and removes what this process may not: files that belong
+    /// to users of its commands.
     ///
     /// # Errors
     /// If the directory cannot be made, or holds a store of a later version.
     pub fn open(
         root: &Path,
         clock: impl Fn() -> i64 + Send + Sync + 'static,
+        executor: Option<Arc<Executor>>,
     ) -> Result<Self, StoreError> {
         use std::os::unix::fs::DirBuilderExt as _;
         // Others would find programs with set-user-id bits in there.
@@ -189,6 +195,7 @@ impl Store {
                 database: Mutex::new(database),
                 clock: Box::new(clock),
                 boot: boot.trim().to_owned(),
+                executor,
             }),
         };
         store.settle_old()?;
@@ -267,6 +274,30 @@ impl Store {
             keys.iter().for_each(|key| work.discard(&self.path_of(Kind::Snapshot, key)));
             Ok(())
         })
+    }
+
+    /// Removes what is at `path`; it may be gone already.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        remove(path)
+            .or_else(|error| self.operate(error, &Operation::Remove { path: path.to_owned() }))
+    }
+
+    /// Gives a file or directory another place in the store.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs_err::rename(from, to).or_else(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            let (from, to) = (from.to_owned(), to.to_owned());
+            self.operate(error, &Operation::Move { from, to })
+        })
+    }
+
+    /// Has done what `error` says that we cannot do.
+    fn operate(&self, error: io::Error, operation: &Operation) -> io::Result<()> {
+        let Some(executor) = &self.inner.executor else { return Err(error) };
+        let done = executor.operate(operation).map(drop);
+        done.map_err(|fault| io::Error::other(fault.to_string()))
     }
 
     fn now(&self) -> i64 {

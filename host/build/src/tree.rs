@@ -16,6 +16,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 pub use dir::DirTree;
 pub use memory::MemoryTree;
 pub use resolve::resolve;
@@ -61,7 +63,7 @@ pub trait Tree: Send + Sync {
 }
 
 /// One child of a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child {
     /// Its name, a single component.
     pub name: OsString,
@@ -70,7 +72,7 @@ pub struct Child {
 }
 
 /// What is known about a file without opening it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// What it is.
     pub kind: Kind,
@@ -95,7 +97,7 @@ pub struct Metadata {
 }
 
 /// What a thing in a [`Tree`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// A regular file.
     File,
@@ -124,7 +126,9 @@ pub enum Kind {
 }
 
 /// A moment with nanoseconds, as file systems have it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Time {
     /// Seconds since 1970, before it too.
     pub seconds: i64,

@@ -28,6 +28,7 @@ use oci::Digest;
 use report::{Fault, Kind, Side};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::layer::{LayerReader, ReadError};
 use crate::overlay::Rights;
@@ -39,7 +40,7 @@ use attributes::Attributes;
 const MOST_NOTES: usize = 20;
 
 /// What came of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpacked {
     /// What was left out, and why, in sentences.
     pub notes: Vec<String>,
@@ -78,6 +79,14 @@ pub enum UnpackError {
         path: PathBuf,
         /// What it points at.
         target: PathBuf,
+    },
+    /// An owner that there is not.
+    #[error("`{}` belongs to {}:{}, whom this build does not have", .path.display(), .owner.0, .owner.1)]
+    Owner {
+        /// The path.
+        path: PathBuf,
+        /// User and group.
+        owner: (u32, u32),
     },
     /// The file system refused.
     #[error("cannot {what} `{}`", .path.display())]
@@ -213,6 +222,10 @@ impl From<UnpackError> for Fault {
             UnpackError::Through { .. } | UnpackError::Loop { .. } | UnpackError::Link { .. } => {
                 fault(Kind::Invalid, "build.layer").side(Side::Remote)
             }
+            UnpackError::Owner { .. } => fault(Kind::Failed, "build.owner").side(Side::User).help(
+                "give the user who builds a longer range in /etc/subuid and /etc/subgid, or build \
+                 as root",
+            ),
             UnpackError::Io { ref source, .. } => {
                 let fault = fault(Kind::Failed, "build.disk").side(Side::Host);
                 let is_full = source.kind() == io::ErrorKind::StorageFull;

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) ca_files: Vec<PathBuf>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, either case.
     pub(crate) proxy: Proxy,
+    /// Where programs are looked for. `PATH`.
+    pub(crate) path: Vec<PathBuf>,
     /// Colour for what goes to standard error.
     pub(crate) style: Style,
     /// Whether standard error is a terminal on which bars can move.
@@ -117,11 +119,19 @@ impl Settings {
                 https: either_case("HTTPS_PROXY"),
                 no_proxy: either_case("NO_PROXY"),
             },
+            path: lookup("PATH")
+                .map(|path| std::env::split_paths(&path).collect())
+                .unwrap_or_default(),
             style: if coloured { Style::Coloured } else { Style::Plain },
             bars: is_terminal && !dumb && !global.quiet,
             quiet: global.quiet,
             verbose: global.verbose,
         })
+    }
+
+    /// Where the program `name` is, if it is installed.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        self.path.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
     }
 
     /// The value of an environment variable that a pipeline's `[secrets]` names.

@@ -206,10 +206,8 @@ pub(crate) fn build_engine(settings: &Settings) -> Engine {
         root: settings.build_dir.clone(),
         setup: BuildSetup {
             program: "/proc/self/exe".into(),
-            // Snapshots are unpacked by this process, which cannot give files to subordinate ids:
-            // owners are recorded beside the files instead, as for a user without any.
-            newuidmap: None,
-            newgidmap: None,
+            newuidmap: settings.program("newuidmap"),
+            newgidmap: settings.program("newgidmap"),
         },
         clock: Arc::new(clock),
         network_files: NetworkFiles {

@@ -111,15 +111,20 @@ fn attach_bill(
     product: &Product,
     image: &Descriptor,
 ) -> Result<String> {
-    let Content::Built(filesystem) = &product.content else {
-        return Ok(String::new());
+    let of_rebased;
+    let filesystem = match &product.content {
+        Content::Built(filesystem) => filesystem,
+        Content::Rebased(rebased) => {
+            of_rebased = rebased.filesystem();
+            &of_rebased
+        }
     };
     let (format, media_type) = match bill {
         Bill::Spdx => (BillFormat::Spdx, SPDX),
         Bill::Cyclonedx => (BillFormat::Cyclonedx, CYCLONEDX),
     };
-    let text =
-        filesystem.bill_of_materials(format, &format!("{}@{}", target.name(), image.digest))?;
+    // By digest: wherever the image is, the bill is the same.
+    let text = filesystem.bill_of_materials(format, &image.digest)?;
     attach(target, image, media_type, text.as_bytes())
 }
 

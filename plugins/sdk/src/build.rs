@@ -569,4 +569,10 @@ impl Rebased {
     pub fn is_unchanged(&self) -> bool {
         self.0.unchanged()
     }
+
+    /// Its root filesystem, which begins with the new base.
+    #[must_use]
+    pub fn filesystem(&self) -> Filesystem {
+        Filesystem(self.0.filesystem())
+    }
 }

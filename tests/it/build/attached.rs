@@ -5,6 +5,8 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
+use support::Skopeo;
+
 use super::Workshop;
 
 const DPKG: &str = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\n\
@@ -106,6 +108,60 @@ fn a_bill_of_materials_lists_the_packages_of_the_base() {
         assert_eq!(again["sboms"], cyclonedx["sboms"]);
     }
     assert_eq!(attached(&shop, image).len(), 2);
+}
+
+#[test]
+fn a_bill_of_materials_is_the_same_wherever_the_image_is() {
+    let shop = prepared();
+    let registry = shop.registry();
+    let places = format!("tags = [\"{registry}/app:1\", \"{registry}/other:2\"]");
+    for format in ["spdx", "cyclonedx"] {
+        let with = format!("context = \"app\"\n{places}\nsbom = {format:?}");
+        let built = shop.build(&with);
+        let digest = built["sboms"][0]["digest"].as_str().unwrap();
+        for name in ["app", "other"] {
+            let place = format!("docker://{registry}/{name}@{digest}");
+            assert_eq!(Skopeo::new().digest(&place), digest);
+        }
+        let elsewhere = shop.build(&with.replace("app:1", "app:3"));
+        assert_eq!(elsewhere["sboms"], built["sboms"]);
+    }
+}
+
+#[test]
+fn a_bill_of_materials_of_a_rebased_image_lists_the_packages_of_the_new_base() {
+    let shop = prepared();
+    let registry = shop.registry();
+    let base = format!("{registry}/base/packages:1");
+    build(&shop, "");
+    let rebase = format!(
+        "tags = [\"{registry}/app:2\"]\nsbom = \"cyclonedx\"\n[step.with.rebase]\nimage = \"{registry}/app:1\"\n"
+    );
+    let components = |built: &Value| {
+        let found = attached(&shop, built["digest"].as_str().unwrap());
+        let [(kind, digest, document)] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(kind, "application/vnd.cyclonedx+json");
+        let platform = built["images"][0]["platform"].clone();
+        assert_eq!(built["sboms"], json!([{ "platform": platform, "digest": digest }]));
+        let names = document["components"].as_array().unwrap().iter();
+        names.map(|one| format!("{} {}", one["name"], one["version"])).collect::<Vec<_>>()
+    };
+    let of_base = |built: &Value| format!("{:?} {}", base, built["bases"][0]["manifest"]);
+    // There is no newer base yet.
+    let same = shop.build(&rebase);
+    let packages =
+        |libc: &str| vec!["\"musl\" \"1.2.5-r0\"".to_owned(), format!("\"libc6\" {libc:?}")];
+    let expected = [vec![of_base(&same)], packages("2.36-9+deb12u10")].concat();
+    assert_eq!(components(&same), expected);
+
+    shop.host.write("stable/var/lib/dpkg/status", DPKG.replace("deb12u10", "deb12u11"));
+    shop.build(&format!(
+        "tags = [{base:?}]\n[step.with.image]\nfiles = [{{ from = \"stable\", to = \"/\" }}]"
+    ));
+    let moved = shop.build(&rebase);
+    assert_ne!(moved["digest"], same["digest"]);
+    let expected = [vec![of_base(&moved)], packages("2.36-9+deb12u11")].concat();
+    assert_eq!(components(&moved), expected);
 }
 
 #[test]

@@ -68,6 +68,11 @@ const FEATURES: &[Feature] = &[
         ],
     ),
     with_files(
+        "copy exclude, whose patterns are no lines of a file",
+        "FROM BASE\nCOPY --exclude=#* --exclude=/two --exclude=Dockerfile . /to/\nRUN [ \"$(ls -A /to | tr '\\n' ,)\" = one,two, ]\n",
+        &[("#note", ""), ("one", ""), ("two", "")],
+    ),
+    with_files(
         "dockerignore with exceptions",
         "FROM BASE\nCOPY . /to/\nRUN [ \"$(cd /to && find . -type f | sort | tr '\\n' ,)\" = ./docs/keep.md,./main.c, ]\n",
         &[

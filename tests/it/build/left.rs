@@ -38,8 +38,8 @@ fn mounts(folder: &Path) -> Vec<String> {
 /// Directories in which builds work, wherever in the store they are.
 fn work_directories(shop: &Workshop) -> Vec<String> {
     let mut found = Vec::new();
-    for kind in ["root", "mapped", "single"] {
-        let folder = shop.builds().join(kind).join("work");
+    for kind in std::fs::read_dir(shop.builds()).unwrap().flatten() {
+        let folder = kind.path().join("work");
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         found.extend(entries.map(|entry| entry.path().display().to_string()));
     }

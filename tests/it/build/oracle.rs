@@ -127,3 +127,31 @@ fn images_have_the_files_and_the_configuration_that_buildah_gives_them() {
     }
     assert!(CASES.len() >= 25 && told.is_empty(), "{told}");
 }
+
+/// Instructions, each in an image of its own.
+const HEALTH_CHECKS: [&str; 7] = [
+    "HEALTHCHECK CMD true && false",
+    "HEALTHCHECK CMD [\"/bin/true\", \"a b\"]",
+    "HEALTHCHECK --interval=5s --timeout=1m30s --start-period=2h --retries=4 CMD true",
+    "HEALTHCHECK --interval=1.5s CMD true",
+    "HEALTHCHECK CMD true\nHEALTHCHECK --retries=2 CMD false",
+    "HEALTHCHECK CMD true\nHEALTHCHECK NONE",
+    "ENV A=1\nHEALTHCHECK CMD echo $A",
+];
+
+#[test]
+fn health_checks_are_those_that_buildah_writes() {
+    let shop = Workshop::new();
+    let buildah = Buildah::new();
+    for (number, check) in HEALTH_CHECKS.iter().enumerate() {
+        let context = format!("check-{number}");
+        let dockerfile = format!("FROM {}\n{check}\n", shop.base());
+        shop.host.write(&format!("{context}/Dockerfile"), dockerfile);
+        shop.build(&format!("context = {context:?}\ntags = [\"oci-layout:checks:{number}\"]"));
+        let (_, ours) = image_of_layout(&shop.host.path("checks"), &number.to_string());
+        let theirs = buildah.docker_config(&shop.host.path(&context)).unwrap();
+        let (ours, theirs) = (setting(&ours, "Healthcheck"), setting(&theirs, "Healthcheck"));
+        assert_eq!(ours, theirs, "{check}");
+        assert_ne!(ours, Value::Null, "{check}");
+    }
+}

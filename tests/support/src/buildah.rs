@@ -37,6 +37,30 @@ impl Buildah {
     /// # Panics
     /// It cannot be started (the message says what to type), or does not end.
     pub fn build(&self, context: &Path, target: &str) -> Result<(), String> {
+        self.build_as("oci", context, target)
+    }
+
+    /// The configuration of what it builds of the folder `context` in docker's format, which alone
+    /// has health checks for it.
+    ///
+    /// # Errors
+    /// What buildah printed, if it fails.
+    ///
+    /// # Panics
+    /// As [`Self::build`].
+    pub fn docker_config(&self, context: &Path) -> Result<serde_json::Value, String> {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        self.build_as("docker", context, &format!("dir:{}", folder.path().display()))?;
+        let json = |name: &str| -> serde_json::Value {
+            let bytes = std::fs::read(folder.path().join(name)).expect("buildah has written it");
+            serde_json::from_slice(&bytes).expect("what describes an image is JSON")
+        };
+        let manifest = json("manifest.json");
+        let digest = manifest["config"]["digest"].as_str().expect("an image has a configuration");
+        Ok(json(digest.trim_start_matches("sha256:")))
+    }
+
+    fn build_as(&self, format: &str, context: &Path, target: &str) -> Result<(), String> {
         let path = |name: &str| self.folder.path().join(name);
         let mut command: Command = tool::command("buildah");
         for (flag, name) in [("--root", "root"), ("--runroot", "run")] {
@@ -50,7 +74,7 @@ impl Buildah {
             "--network",
             "host",
             "--format",
-            "oci",
+            format,
             "--quiet",
         ]);
         command.arg("--signature-policy").arg(path("policy.json"));

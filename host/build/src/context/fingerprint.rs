@@ -54,23 +54,6 @@ pub fn fingerprint(
     Ok(oci::Digest::of(&hasher.finalize()))
 }
 
-/// Whether the files in `picks` are still those that were picked: to be asked after their content
-/// was used.
-///
-/// # Errors
-/// [`SelectError::Changed`] of the first that is not.
-pub fn check_unchanged(picks: &Picks, sources: &[Source<'_>]) -> Result<(), SelectError> {
-    for picked in &picks.entries {
-        let Content::File { source, path, metadata } = &picked.content else { continue };
-        let Some(source) = sources.get(*source) else { continue };
-        if source.origin.tree.metadata(path).ok().as_ref() != Some(metadata) {
-            let (path, origin) = (path.clone(), source.origin.name.to_owned());
-            return Err(SelectError::Changed { path, origin });
-        }
-    }
-    Ok(())
-}
-
 fn add(hasher: &mut Sha256, picked: &Picked, content: Option<&ContentDigest>) {
     let entry = &picked.entry;
     text(hasher, entry.path.as_os_str().as_encoded_bytes());

@@ -36,11 +36,10 @@ impl Context {
         sort(&mut entries, |entry| entry);
         let mut writer = LayerWriter::new(sink, &LayerOptions::default());
         for entry in &entries {
-            let mut content: Box<dyn Read + Send> = match entry.kind {
-                EntryKind::File { .. } => {
-                    self.tree.open(&entry.path).map_err(|why| unreadable(&entry.path, why))?
-                }
-                _ => Box::new(io::empty()),
+            let is_file = matches!(entry.kind, EntryKind::File { .. });
+            let mut content: Box<dyn Read + Send> = match is_file {
+                true => self.tree.open(&entry.path).map_err(|why| unreadable(&entry.path, why))?,
+                false => Box::new(io::empty()),
             };
             writer.add(entry, &mut content).map_err(ContextError::Pack)?;
         }

@@ -8,7 +8,6 @@ use crate::context::matches;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::layer::{LayerReader, Limits};
-use crate::snapshot::Snapshot;
 use crate::store::Work;
 use crate::tree::Kind;
 
@@ -73,10 +72,6 @@ fn unpacked(
     work: &Work,
 ) -> Result<Opened, Error> {
     let file = source.origin.tree.open(path).map_err(Error::io("opening a tar"))?;
-    let directory = work.directory("archive")?;
-    let rights = engine.rights();
-    let nothing = Snapshot::new(Vec::new(), rights);
-    let reader = LayerReader::archive(file, Limits::default());
-    crate::unpack::unpack(reader, &directory, &nothing, rights)?;
-    Ok(Opened::unpacked(nothing.with(directory), path.display().to_string()))
+    let content = engine.unpack_archive(file, work)?;
+    Ok(Opened::unpacked(content, path.display().to_string()))
 }

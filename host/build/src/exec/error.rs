@@ -7,6 +7,8 @@ use report::{Fault, Kind, Side};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::mapping::MORE_IDS;
+
 /// Why a command was not run, or not to its end.
 ///
 /// Never the command's own failure: that is an [`Exit`](super::Exit).
@@ -157,11 +159,7 @@ impl Failure {
                 "overlays without root need Linux 5.11 or later, and the overlay module: \
                  `modprobe overlay` as root",
             ),
-            (Step::Identity, _) => Some(
-                "give the user who builds more ids: install newuidmap and newgidmap (Debian: \
-                 `apt-get install uidmap`) and run `usermod --add-subuids 100000-165535 \
-                 --add-subgids 100000-165535 NAME` as root; or build as root",
-            ),
+            (Step::Identity, _) => Some(MORE_IDS),
             (Step::Command, Some(Errno::NOENT)) => Some(
                 "the program, or the interpreter that its first line names, must be in the image; \
                  an image without /bin/sh needs the exec form: `RUN [\"/program\", \"argument\"]`",

@@ -24,6 +24,11 @@ const PASSWD: &str = "/etc/passwd";
 const SUBUID: &str = "/etc/subuid";
 const SUBGID: &str = "/etc/subgid";
 
+/// How a build gets more users than root.
+pub(super) const MORE_IDS: &str = "to have all users of an image, install newuidmap and newgidmap (Debian: `apt-get install \
+     uidmap`) and run `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME` as \
+     root, with the name of who builds; or build as root";
+
 /// Which users and groups the commands of an [`Executor`](super::Executor) have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mapping {
@@ -33,6 +38,9 @@ pub enum Mapping {
     Full {
         /// How many.
         ids: u32,
+        /// The user and the group outside that are 1 inside. Files of one map are not those of
+        /// another.
+        first: (u32, u32),
     },
     /// Only root, which is who builds. Files cannot be given to others, commands cannot be run as
     /// others, and package managers that change to a user of their own must be told not to.
@@ -47,7 +55,7 @@ impl Mapping {
     pub fn ids(&self) -> u32 {
         match self {
             Self::Root => u32::MAX,
-            Self::Full { ids } => *ids,
+            Self::Full { ids, .. } => *ids,
             Self::Single { .. } => 1,
         }
     }
@@ -57,13 +65,12 @@ impl Mapping {
         id < self.ids()
     }
 
-    /// What to say to who builds, once: what is forbidden, why, and how to allow it.
+    /// What to say to who builds when a command fails: what is forbidden, why, and how to allow it.
     pub fn advice(&self) -> Option<String> {
         let Self::Single { why } = self else { return None };
         Some(format!(
-            "RUN has one user, root: {why}; `chown`, `USER` and apt's own user will fail; to allow \
-             them install newuidmap and newgidmap (Debian: `apt-get install uidmap`) and run \
-             `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME` as root"
+            "commands have one user, root, because {why}: `chown`, `USER` and apt's own user fail; \
+             {MORE_IDS}"
         ))
     }
 }
@@ -84,13 +91,16 @@ pub(super) fn find(setup: &Setup) -> Result<(Mapping, Option<OwnedFd>), ExecErro
         let namespace = Namespace::make(setup)?;
         namespace.write("uid_map", &text)?;
         namespace.write("gid_map", &text)?;
-        return Ok((Mapping::Full { ids }, Some(namespace.keep()?)));
+        return Ok((Mapping::Full { ids, first: (1, 1) }, Some(namespace.keep()?)));
     }
     let why = match subordinate(setup) {
         Ok(ranges) => {
             let namespace = Namespace::make(setup)?;
             match namespace.map(&ranges) {
-                Ok(ids) => return Ok((Mapping::Full { ids }, Some(namespace.keep()?))),
+                Ok(ids) => {
+                    let first = (ranges.uids.start, ranges.gids.start);
+                    return Ok((Mapping::Full { ids, first }, Some(namespace.keep()?)));
+                }
                 Err(why) => why,
             }
         }
@@ -192,7 +202,7 @@ impl Namespace {
         let failed = |source| ExecError::Process { what: "make a user namespace", source };
         wire::send(&made.control, &Order::Namespace, &[], None).map_err(failed)?;
         match wire::receive::<Answer>(&made.control).map_err(failed)?.map(|frame| frame.value) {
-            Some(Answer::Done) => Ok(made),
+            Some(Answer::Ready) => Ok(made),
             Some(Answer::Failed(failure)) => Err(failure.into()),
             _ => Err(ExecError::Lost("it made no user namespace".to_owned())),
         }

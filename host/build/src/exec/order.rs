@@ -6,7 +6,7 @@ use report::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Failure, Step};
-use super::operation::Operation;
+use super::operation::{Operation, Outcome};
 use super::run::{Access, MountKind, Network, Run};
 
 /// The first frame to a helper.
@@ -19,14 +19,18 @@ pub(super) enum Order {
     Run(Box<Sandbox>),
     /// Do file work in the user namespace.
     Operate(Operation),
+    /// Read snapshots in the user namespace: these, the lowest first.
+    Read(Vec<PathBuf>),
 }
 
 /// What a helper answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
-    /// The user namespace is there, or the file work is done.
-    Done,
+    /// The user namespace is there, or questions may be asked.
+    Ready,
+    /// The file work is done.
+    Operated(Outcome),
     /// A step was refused; nothing runs.
     Failed(Failure),
     /// File work failed.

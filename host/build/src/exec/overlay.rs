@@ -2,10 +2,11 @@
 //!
 //! Source: Linux documentation, "Overlay Filesystem".
 
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Gid, Mode, OFlags, Uid, XattrFlags, chmod, chown, open, setxattr, stat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
@@ -14,9 +15,13 @@ use rustix::mount::{
 use super::error::{At as _, Failure, Step};
 use super::mount::{magic, place};
 use super::order::Rights;
+use crate::overlay::{STAT, xattr};
 
 /// A page, less some room: as much as mount(2) takes for options.
 const LONGEST: usize = 4000;
+
+/// Of a root that no snapshot has.
+const ROOT_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// Where changes go.
 pub(super) struct Changes {
@@ -28,6 +33,23 @@ pub(super) struct Changes {
 pub(super) fn directory(path: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open(path, flags, Mode::empty()).at(Step::Overlay, format!("cannot open {}", path.display()))
+}
+
+/// Makes the directory `upper` what the root of the image is: overlayfs shows the upper one, and a
+/// command would change mode and owner of `/` by being run.
+pub(super) fn begin(upper: &Path, below: Option<&PathBuf>) -> Result<(), Failure> {
+    let what = || format!("cannot prepare {}", upper.display());
+    let Some(below) = below else {
+        return chmod(upper, ROOT_MODE).at(Step::Overlay, what());
+    };
+    let root = stat(below).at(Step::Overlay, what())?;
+    let owner = (Some(Uid::from_raw(root.st_uid)), Some(Gid::from_raw(root.st_gid)));
+    // First, since the last may leave nothing to the owner but what is written down.
+    if let Some(text) = xattr(below, OsStr::new(STAT)).at(Step::Overlay, what())? {
+        setxattr(upper, STAT, &text, XattrFlags::empty()).at(Step::Overlay, what())?;
+    }
+    chown(upper, owner.0, owner.1).at(Step::Overlay, what())?;
+    chmod(upper, Mode::from_raw_mode(root.st_mode & 0o7777)).at(Step::Overlay, what())
 }
 
 /// Mounts `lower`, topmost first, at `target`. Without `changes` it is read-only. Device nodes in it

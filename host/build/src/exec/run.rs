@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Run {
     /// The snapshots that it sees, topmost first; none for an image from nothing.
     pub lower: Vec<PathBuf>,
-    /// Takes the changes. An existing directory; its own mode and owner are those of `/`.
+    /// Takes the changes. An existing directory, which gets mode and owner of `/`.
     pub upper: PathBuf,
     /// Overlayfs works here: existing, empty, on the file system of `upper`, used once.
     pub work: PathBuf,

@@ -88,6 +88,7 @@ impl Stage {
         let rights = sandbox.start.rights;
         let root = self.path.join(ROOT);
         let lower = self.places(&sandbox.lower)?;
+        overlay::begin(&sandbox.upper, sandbox.lower.first())?;
         let changes = Changes {
             upper: overlay::directory(&sandbox.upper)?,
             work: overlay::directory(&sandbox.work)?,

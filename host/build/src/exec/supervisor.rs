@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -25,7 +26,7 @@ use super::operation::Operation;
 use super::order::{Answer, Order, Sandbox};
 use super::run::Network;
 use super::stage::Stage;
-use super::{loopback, wire};
+use super::{loopback, reading, wire};
 
 /// What this program is as a helper: arguments are those behind [`HELPER`](super::HELPER).
 ///
@@ -48,12 +49,15 @@ fn supervise() -> ExitCode {
     let Ok(Some(frame)) = wire::receive::<Order>(&control) else {
         return ExitCode::FAILURE;
     };
-    let answer = match frame.value {
-        Order::Namespace => namespace(&control),
-        Order::Run(sandbox) => run(&control, *sandbox, &frame.secrets, frame.file),
-        Order::Operate(operation) => operate(&operation, frame.file),
+    let done = match frame.value {
+        Order::Namespace => namespace(&control).map(Some),
+        Order::Run(sandbox) => run(&control, *sandbox, &frame.secrets, frame.file).map(Some),
+        Order::Operate(operation) => operate(&control, operation, frame.file).map(|()| None),
+        Order::Read(layers) => read(&control, layers, frame.file).map(|()| None),
     };
-    let answer = answer.unwrap_or_else(Answer::Failed);
+    let Some(answer) = done.unwrap_or_else(|failure| Some(Answer::Failed(failure))) else {
+        return ExitCode::SUCCESS;
+    };
     // Nobody is there to hear it if this fails.
     match wire::send(&control, &answer, &[], None) {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,16 +68,54 @@ fn supervise() -> ExitCode {
 /// Makes a user namespace and keeps it until it has been looked at.
 fn namespace(control: &UnixStream) -> Result<Answer, Failure> {
     unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "cannot make a user namespace")?;
-    let told = wire::send(control, &Answer::Done, &[], None);
+    let told = wire::send(control, &Answer::Ready, &[], None);
     told.at(Step::UserNamespace, "cannot tell of the user namespace")?;
     let ended = wire::receive::<()>(control);
     ended.at(Step::UserNamespace, "cannot wait")?;
-    Ok(Answer::Done)
+    Ok(Answer::Ready)
 }
 
-fn operate(operation: &Operation, namespace: Option<OwnedFd>) -> Result<Answer, Failure> {
-    enter(namespace)?;
-    Ok(operation.perform().map_or_else(Answer::Faulted, |()| Answer::Done))
+/// Does file work on a thread, and ends as soon as nobody wants it any more: a runner that was
+/// killed must not leave someone behind who goes on writing.
+fn operate(
+    control: &UnixStream,
+    operation: Operation,
+    namespace: Option<OwnedFd>,
+) -> Result<(), Failure> {
+    become_root(namespace)?;
+    let what = "cannot work on files";
+    let answering = control.try_clone().at(Step::Request, what)?;
+    let work = std::thread::Builder::new().spawn(move || {
+        let answer = operation.perform().map_or_else(Answer::Faulted, Answer::Operated);
+        // Whoever does not hear it has gone.
+        let _ = wire::send(&answering, &answer, &[], None);
+    });
+    work.at(Step::Request, what)?;
+    loop {
+        match poll(&mut [PollFd::new(control, PollFlags::RDHUP)], None) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).at(Step::Request, what),
+        }
+    }
+}
+
+/// Answers questions about files.
+fn read(
+    control: &UnixStream,
+    layers: Vec<PathBuf>,
+    namespace: Option<OwnedFd>,
+) -> Result<(), Failure> {
+    become_root(namespace)?;
+    reading::serve(control, layers).at(Step::Request, "cannot read files")
+}
+
+/// The root of the namespace, whom a signal to the runner's group does not reach: that is the
+/// runner's to handle.
+fn become_root(namespace: Option<OwnedFd>) -> Result<(), Failure> {
+    rustix::process::setsid().at(Step::Request, "cannot leave the session")?;
+    rustix::process::umask(Mode::empty());
+    enter(namespace)
 }
 
 fn enter(namespace: Option<OwnedFd>) -> Result<(), Failure> {
@@ -90,10 +132,7 @@ fn run(
     secrets: &[Secret],
     namespace: Option<OwnedFd>,
 ) -> Result<Answer, Failure> {
-    // A signal to the runner's group is the runner's to handle: it closes the socket.
-    rustix::process::setsid().at(Step::Request, "cannot leave the session")?;
-    rustix::process::umask(Mode::empty());
-    enter(namespace)?;
+    become_root(namespace)?;
     isolate(&sandbox)?;
     let stage = Stage::new(&sandbox)?;
     let mut first = FirstProcess::start(&stage)?;

@@ -10,7 +10,6 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::lock::{Lock, Mode};
 use super::{Kind, Record, Store, StoreError, io_error};
-use crate::remove::remove;
 
 /// How names of running builds begin, and their locks end.
 const PREFIX: &str = "build-";
@@ -23,7 +22,6 @@ pub struct Work {
     name: String,
     path: PathBuf,
     numbers: AtomicU64,
-    left: Vec<PathBuf>,
     _lock: Lock,
 }
 
@@ -52,7 +50,7 @@ impl NewBlob {
 impl Work {
     pub(super) fn new(store: Store) -> Result<Self, StoreError> {
         let folder = store.root().join("work");
-        let left = sweep(&store, &folder)?;
+        sweep(&store, &folder)?;
         let failed = io_error("work in", &folder);
         loop {
             let suffix = format!(".{LOCK}");
@@ -67,7 +65,7 @@ impl Work {
             let path = file.with_extension("");
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             fs_err::create_dir(&path).map_err(&failed)?;
-            return Ok(Self { store, name, path, numbers: AtomicU64::new(0), left, _lock: lock });
+            return Ok(Self { store, name, path, numbers: AtomicU64::new(0), _lock: lock });
         }
     }
 
@@ -84,12 +82,6 @@ impl Work {
         let path = self.fresh(name);
         fs_err::create_dir(&path).map_err(io_error("make the directory", &path))?;
         Ok(path)
-    }
-
-    /// What builds that were killed left, and this user may not remove: files of other ids. The
-    /// executor can.
-    pub fn left(&self) -> &[PathBuf] {
-        &self.left
     }
 
     /// What came of the instruction with this key.
@@ -209,7 +201,7 @@ impl Work {
     /// Moves what is at `path` where nobody finds it; it is removed with this work.
     pub(super) fn discard(&self, path: &Path) {
         // If it is not there, that is as good.
-        _ = fs_err::rename(path, self.fresh("discarded"));
+        _ = self.store.rename(path, &self.fresh("discarded"));
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -309,7 +301,7 @@ impl Work {
             }
             // What nobody wrote down is of a build that was killed.
             self.discard(&to);
-            if let Err(error) = fs_err::rename(&from, &to) {
+            if let Err(error) = self.store.rename(&from, &to) {
                 return Ok(Err(error));
             }
             self.insert(database, kind, key, bytes, &self.store.inner.boot, None, None)?;
@@ -332,7 +324,7 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         // What cannot be removed now is swept later: the lock's file stays for that.
-        if remove(&self.path).is_ok() && end(&self.store, &self.name).is_ok() {
+        if self.store.remove(&self.path).is_ok() && end(&self.store, &self.name).is_ok() {
             _ = fs_err::remove_file(self.path.with_extension(LOCK));
         }
     }
@@ -343,15 +335,14 @@ fn end(store: &Store, name: &str) -> Result<(), StoreError> {
     store.with(|database| database.execute("DELETE FROM lease WHERE work = ?1", [name]).map(drop))
 }
 
-/// Removes what builds left whose process is gone; what of it could not be removed.
-fn sweep(store: &Store, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+/// Removes what builds left whose process is gone. What cannot be removed stays for another time.
+fn sweep(store: &Store, folder: &Path) -> Result<(), StoreError> {
     let failed = io_error("sweep", folder);
     let mut names = BTreeSet::new();
     for entry in fs_err::read_dir(folder).map_err(&failed)? {
         let path = entry.map_err(&failed)?.path();
         names.insert(path.with_extension(""));
     }
-    let mut left = Vec::new();
     for path in names {
         let file = path.with_extension(LOCK);
         // A directory comes after its lock, and goes before it.
@@ -360,18 +351,17 @@ fn sweep(store: &Store, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
             false => Lock::take(&file, Mode::Exclusive, true).map_err(&failed)?,
         };
         let Some(_lock) = lock else { continue };
-        if remove(&path).is_err() {
-            left.push(path);
-            continue;
-        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         end(store, &name)?;
+        if store.remove(&path).is_err() {
+            continue;
+        }
         match fs_err::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
     }
-    Ok(left)
+    Ok(())
 }
 
 /// Whether the file at `path` is what `digest` says.

@@ -58,7 +58,7 @@ impl Unpacker<'_> {
                 if (uid, gid) != self.owner {
                     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
                     rustix::fs::fchown(handle, Some(user), Some(group))
-                        .map_err(|error| io_error("give its owner to", path, error))?;
+                        .map_err(|error| not_given(path, (uid, gid), error))?;
                 }
                 mode
             }
@@ -99,7 +99,7 @@ impl Unpacker<'_> {
             let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             rustix::fs::chownat(parent, name, Some(user), Some(group), flags)
-                .map_err(|error| io_error("give its owner to", path, error))?;
+                .map_err(|error| not_given(path, (uid, gid), error))?;
         }
         if !is_link {
             // Made a moment ago by ourselves: it is no link.
@@ -157,5 +157,13 @@ impl Unpacker<'_> {
             name.display(),
             path.display()
         ));
+    }
+}
+
+/// Why a file has not got its owner; a user namespace says so of those that it does not have.
+fn not_given(path: &Path, owner: (u32, u32), error: Errno) -> UnpackError {
+    match error {
+        Errno::INVAL => UnpackError::Owner { path: path.to_owned(), owner },
+        error => io_error("give its owner to", path, error),
     }
 }

@@ -156,7 +156,7 @@ proptest! {
         let rights = if single { Rights::single() } else { rights() };
         let stack = Stack::new(rights).with(&tree);
         let empty = Snapshot::new(Vec::new(), rights);
-        let found = diff(stack.top(), &empty, rights, &|uid, gid| (uid, gid), &|_| false).unwrap();
+        let found = diff(stack.top(), &empty, rights, &|_| false).unwrap();
         let entries: Vec<Entry> = found.into_iter().map(|change| change.entry).collect();
         let expected: Vec<Entry> = tree.into_iter().map(|(mut entry, _)| {
             let is_special = !matches!(entry.kind, EntryKind::File { .. } | EntryKind::Directory);
@@ -249,7 +249,7 @@ fn hard_links_are_one_file_also_with_one_below() {
     assert_eq!(inode("a"), inode("b"));
     assert_eq!(inode("c"), inode("old"));
     assert_eq!(stack.snapshot.metadata(Path::new("c")).unwrap().mode, 0o600);
-    let found = diff(stack.top(), &stack.snapshot, rights(), &|uid, gid| (uid, gid), &|_| false);
+    let found = diff(stack.top(), &stack.snapshot, rights(), &|_| false);
     let kinds: Vec<EntryKind> =
         found.unwrap().into_iter().map(|change| change.entry.kind).collect();
     let expected = [

@@ -12,6 +12,7 @@
 )]
 
 mod attack;
+mod files;
 mod lifetime;
 mod mounts;
 mod output;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         mounts::TESTS,
         traces::TESTS,
         rights::TESTS,
+        files::TESTS,
         attack::TESTS,
         lifetime::TESTS,
     ]

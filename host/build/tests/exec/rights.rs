@@ -65,7 +65,7 @@ fn files_belong_to_whom_they_are_given(scene: &Scene) {
     assert_eq!(outcome.out, expected);
     let whose = match scene.mapping() {
         Mapping::Root => "root",
-        Mapping::Full { ids: 65_537 } => "mapped",
+        Mapping::Full { ids: 65_537, .. } => "mapped",
         Mapping::Full { .. } => "unexpected",
         Mapping::Single { .. } => "single",
     };

@@ -17,6 +17,7 @@ pub struct GrantedBuilder {
 /// An image on another base.
 #[derive(Clone)]
 pub struct BuildRebased {
+    granted: GrantedBuild,
     pub(super) rebased: build::Rebased,
     resolved: String,
 }
@@ -118,7 +119,8 @@ impl GrantedBuilder {
         let rebased = build::rebase(&image.filesystem, &old.filesystem, &new.filesystem).await;
         let rebased = rebased.map_err(|error| self.granted.call.voice.masked(error.into()))?;
         let resolved = new.filesystem.base().map(|base| base.resolved.to_string());
-        Ok(BuildRebased { rebased, resolved: resolved.unwrap_or_default() })
+        let granted = self.granted.clone();
+        Ok(BuildRebased { granted, rebased, resolved: resolved.unwrap_or_default() })
     }
 
     async fn base_checked(
@@ -154,6 +156,12 @@ impl BuildRebased {
     /// Whether it stood on the new base already.
     pub fn is_unchanged(&self) -> bool {
         self.rebased.is_unchanged
+    }
+
+    /// Its root filesystem.
+    pub fn filesystem(&self) -> BuildFilesystem {
+        let (granted, filesystem) = (self.granted.clone(), self.rebased.filesystem.clone());
+        BuildFilesystem { granted, filesystem, is_cached: false }
     }
 }
 

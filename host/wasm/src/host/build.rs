@@ -674,6 +674,14 @@ impl wit::HostRebased for StepState {
         Ok(self.table.get(&this)?.is_unchanged())
     }
 
+    async fn filesystem(
+        &mut self,
+        this: Resource<BuildRebased>,
+    ) -> wasmtime::Result<Resource<BuildFilesystem>> {
+        let filesystem = self.table.get(&this)?.filesystem();
+        Ok(self.table.push(filesystem)?)
+    }
+
     async fn drop(&mut self, this: Resource<BuildRebased>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())

@@ -100,7 +100,7 @@ fn packed(context: &Context) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("packed");
     let layer = context.pack(at("sub/Dockerfile"), std::fs::File::create(&path).unwrap()).unwrap();
-    let bytes = std::fs::read(path).unwrap();
+    let bytes = fs_err::read(path).unwrap();
     assert_eq!(layer.descriptor.digest, oci::Digest::of(&bytes));
     bytes
 }

@@ -24,5 +24,5 @@ fn a_single_user_is_explained() {
     let single = Mapping::Single { why: "newuidmap is not installed".to_owned() };
     assert_eq!([single.has(0), single.has(1), Mapping::Root.has(1)], [true, false, true]);
     assert!(single.advice().unwrap().contains("newuidmap is not installed"));
-    assert_eq!(Mapping::Full { ids: 65_537 }.advice(), None);
+    assert_eq!(Mapping::Full { ids: 65_537, first: (100_000, 100_000) }.advice(), None);
 }
