@@ -39,9 +39,10 @@ const FEATURES: &[Feature] = &[
         files: &[],
         with: "hosts = [{ url = \"http://SERVER\", private = true }]",
     },
-    plain(
+    with_files(
         TAR,
-        "FROM BASE\nADD in.tar.gz /to/\nCOPY in.tar.gz /kept/\nRUN [ \"$(cat /to/in/one)\" = one ] && [ -f /kept/in.tar.gz ]\n",
+        "FROM BASE\nADD in.tar.gz /to/\nCOPY in.tar.gz /kept/\nADD in* /mixed/\nRUN [ \"$(cat /to/in/one)\" = one ] && [ -f /kept/in.tar.gz ] && [ \"$(cat /mixed/in/one /mixed/in[2].txt)\" = onetwo ]\n",
+        &[("in[2].txt", "two")],
     ),
     plain(
         "default and alternate values",

@@ -56,13 +56,11 @@ pub(super) fn unpack(opened: Opened, engine: &Engine, work: &Work) -> Result<Vec
     if archives.is_empty() {
         return Ok(vec![opened]);
     }
-    if archives.len() < found.len() {
-        return Err(Error::invalid(
-            format!("`{}` names tars and other files", source.written),
-            "name the tars in an `ADD` of their own",
-        ));
-    }
-    archives.iter().map(|path| unpacked(&source, path, engine, work)).collect()
+    let each = found.iter().map(|found| match archives.contains(&found.path) {
+        true => unpacked(&source, &found.path, engine, work),
+        false => opened.only(&found.named),
+    });
+    each.collect()
 }
 
 fn unpacked(

@@ -1,6 +1,7 @@
 //! Where what is copied comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci::Digest;
 use tempfile::NamedTempFile;
@@ -44,7 +45,7 @@ pub struct Download {
 
 /// A source that can be read.
 pub(super) struct Opened {
-    tree: Box<dyn Tree>,
+    tree: Arc<dyn Tree>,
     context: Option<Context>,
     name: String,
     has_devices: bool,
@@ -57,13 +58,41 @@ impl Opened {
     /// What was in the tar `name`.
     pub(super) fn unpacked(content: Snapshot, name: String) -> Self {
         Self {
-            tree: Box::new(content),
+            tree: Arc::new(content),
             context: None,
             name,
             has_devices: true,
             pattern: "/".to_owned(),
             is_unpacked: true,
         }
+    }
+
+    /// One of the things that its pattern names.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if its name is no text, as that of a source has to be.
+    pub(super) fn only(&self, named: &Path) -> Result<Self, Error> {
+        let Some(named) = named.to_str() else {
+            return Err(Error::invalid(
+                format!("`{}` is added beside a tar, and its name is no UTF-8", named.display()),
+                "name the tars in an `ADD` of their own",
+            ));
+        };
+        let mut pattern = String::with_capacity(named.len());
+        for character in named.chars() {
+            if matches!(character, '*' | '?' | '[' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        Ok(Self {
+            tree: Arc::clone(&self.tree),
+            context: self.context.clone(),
+            name: self.name.clone(),
+            has_devices: self.has_devices,
+            pattern,
+            is_unpacked: false,
+        })
     }
 
     pub(super) fn source(&self) -> Source<'_> {
@@ -151,7 +180,7 @@ pub(super) fn open(
     for (source, snapshot) in sources.iter().zip(snapshots) {
         let plain = match source {
             CopySource::Context(context, pattern) => Opened {
-                tree: Box::new(MemoryTree::new()),
+                tree: Arc::new(MemoryTree::new()),
                 context: Some(context.clone()),
                 name: String::new(),
                 has_devices: false,
@@ -160,8 +189,8 @@ pub(super) fn open(
             },
             CopySource::Filesystem(filesystem, pattern) => Opened {
                 tree: match snapshot {
-                    Some(snapshot) => Box::new(snapshot),
-                    None => Box::new(MemoryTree::new()),
+                    Some(snapshot) => Arc::new(snapshot),
+                    None => Arc::new(MemoryTree::new()),
                 },
                 context: None,
                 name: filesystem.base().map_or_else(
@@ -193,7 +222,7 @@ fn memory(file: &GivenFile, terms: &Terms) -> Opened {
     let mut tree = MemoryTree::new();
     tree.insert(&PathBuf::from(&file.path), metadata, &file.content);
     Opened {
-        tree: Box::new(tree),
+        tree: Arc::new(tree),
         context: None,
         name: "the Dockerfile".to_owned(),
         has_devices: false,
