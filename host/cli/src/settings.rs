@@ -39,6 +39,19 @@ pub(crate) struct Settings {
     pub(crate) quiet: bool,
     /// 0, 1, 2: more and more.
     pub(crate) verbose: u8,
+    /// The latest time that made files are to have, in seconds since 1970. `SOURCE_DATE_EPOCH`
+    /// (reproducible-builds.org).
+    pub(crate) source_date_epoch: Option<u64>,
+}
+
+/// The variable with the latest time of made files.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+fn epoch(text: OsString) -> Result<u64, Fault> {
+    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Fault::new(Kind::Invalid, format!("{EPOCH} is `{}`", text.display()))
+            .help("set it to seconds since 1970, or unset it")
+    })
 }
 
 /// Where requests go through.
@@ -126,6 +139,7 @@ impl Settings {
             bars: is_terminal && !dumb && !global.quiet,
             quiet: global.quiet,
             verbose: global.verbose,
+            source_date_epoch: lookup(EPOCH).map(epoch).transpose()?,
         })
     }
 

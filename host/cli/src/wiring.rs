@@ -30,6 +30,8 @@ pub(crate) struct Runner {
     pub(crate) plugins: Plugins,
     /// What the run's steps share.
     pub(crate) backends: Backends,
+    /// The latest time that made files are to have, in seconds since 1970.
+    pub(crate) source_date_epoch: Option<u64>,
 }
 
 impl StepRunner for Runner {
@@ -62,6 +64,7 @@ impl Runner {
             attempt: call.attempt,
             dry_run: call.dry_run,
             deadline: call.deadline,
+            source_date_epoch: self.source_date_epoch,
         };
         let outcome = plugin.run(Call { context, granted, limits: Limits::default() }).await?;
         Ok(StepOutcome {

@@ -73,6 +73,8 @@ pub struct Context {
     pub dry_run: bool,
     /// What is left of the step's timeout.
     pub deadline: Option<std::time::Duration>,
+    /// The latest time that made files are to have, in seconds since 1970.
+    pub source_date_epoch: Option<u64>,
 }
 
 /// What a call found.
@@ -124,7 +126,14 @@ impl Plugin {
             deadline_ms: context
                 .deadline
                 .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-            extras: Vec::new(),
+            extras: context
+                .source_date_epoch
+                .map(|seconds| wit::Pair {
+                    key: "source-date-epoch".to_owned(),
+                    value: seconds.to_string(),
+                })
+                .into_iter()
+                .collect(),
         };
         let answer = match self.pre.instantiate_async(&mut store).await {
             Ok(step) => step.windlass_step_lifecycle().call_run(&mut store, &context).await,

@@ -27,7 +27,7 @@ impl Step for BuildImage {
     }
 
     fn run(inputs: Inputs, context: &Context) -> Result<Outcome<Outputs>> {
-        build(&inputs, context.dry_run)
+        build(&inputs, context.dry_run, context.source_date_epoch)
     }
 }
 
@@ -40,7 +40,7 @@ enum Recipe {
     Rebase(inputs::Rebase),
 }
 
-fn build(inputs: &Inputs, dry_run: bool) -> Result<Outcome<Outputs>> {
+fn build(inputs: &Inputs, dry_run: bool, outside: Option<u64>) -> Result<Outcome<Outputs>> {
     let started = Instant::now();
     if inputs.builder == Backend::AcrTasks {
         return Err(Error::invalid("`builder = \"acr-tasks\"` needs an Azure identity, which this version does not know")
@@ -58,7 +58,7 @@ fn build(inputs: &Inputs, dry_run: bool) -> Result<Outcome<Outputs>> {
     if dry_run {
         return Ok(look(inputs, &recipe, outputs, started));
     }
-    let epoch = epoch::resolve(inputs.source_date_epoch.as_ref(), &files)?;
+    let epoch = epoch::resolve(inputs, outside, &files)?;
     let mut products: Vec<Product> = Vec::new();
     for platform in platforms(&inputs.platforms) {
         let builder = builder(inputs, platform.as_deref(), epoch)?;

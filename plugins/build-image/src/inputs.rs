@@ -63,8 +63,9 @@ pub struct Inputs {
     #[serde(default)]
     pub compression: Compression,
     /// The latest time that a new file may have: seconds since 1970, `"commit"` for that of the
-    /// context's commit, `"context"` for the latest of its files. 1980-01-01 if nothing is said, the
-    /// same for everybody; the same inputs give the same digest in any case but `"context"`.
+    /// context's commit, `"context"` for the latest of its files. If nothing is said the
+    /// build argument `SOURCE_DATE_EPOCH`, or the variable of that name where the run is started, or
+    /// 1980-01-01, the same for everybody. The same inputs and time give the same digest.
     pub source_date_epoch: Option<Epoch>,
     /// Labels of the image.
     #[serde(default)]

@@ -41,6 +41,9 @@ macro_rules! step {
     };
 }
 
+/// What the host calls that time.
+const SOURCE_DATE_EPOCH: &str = "source-date-epoch";
+
 /// The description of `S`, for the host.
 #[must_use]
 pub fn describe<S: Step>(version: &str) -> metadata::Plugin {
@@ -62,9 +65,11 @@ pub fn describe<S: Step>(version: &str) -> metadata::Plugin {
 /// `invalid.inputs` if the inputs are not those of `S`; else whatever the step returns.
 pub fn run<S: Step>(context: types::Context) -> Result<types::Outcome, errors::Error> {
     log_panics();
-    let types::Context { inputs, step, run, attempt, dry_run, deadline_ms, extras: _ } = context;
+    let types::Context { inputs, step, run, attempt, dry_run, deadline_ms, extras } = context;
     let deadline = deadline_ms.map(Duration::from_millis);
-    let context = Context { step, run, attempt, dry_run, deadline };
+    let epoch = extras.iter().find(|extra| extra.key == SOURCE_DATE_EPOCH);
+    let source_date_epoch = epoch.and_then(|extra| extra.value.parse().ok());
+    let context = Context { step, run, attempt, dry_run, deadline, source_date_epoch };
     let inputs = serde_json::from_str(&inputs)
         .map_err(|error| Error::invalid(format!("not the inputs of `{}`: {error}", S::NAME)))?;
     Ok(S::run(inputs, &context)?.into_wire()?)

@@ -80,6 +80,9 @@ pub struct Context {
     pub dry_run: bool,
     /// What was left of the step's timeout when the call began.
     pub deadline: Option<std::time::Duration>,
+    /// `SOURCE_DATE_EPOCH` where the run was started: the latest time that made files are to have, in
+    /// seconds since 1970.
+    pub source_date_epoch: Option<u64>,
 }
 
 /// The result of a step that succeeded.

@@ -40,6 +40,28 @@ fn a_step_is_done_again_only_if_something_it_depends_on_changed() {
 }
 
 #[test]
+fn the_latest_time_is_said_by_the_step_an_argument_or_the_environment() {
+    let mut shop = Workshop::new();
+    write(&shop, "ctx");
+    let digest = |shop: &Workshop, with: &str| {
+        shop.build(&format!("context = \"ctx\"\n{with}"))["digest"].clone()
+    };
+    let [usual, said, other] =
+        ["", "source-date-epoch = 1700000000", "source-date-epoch = 1600000000"]
+            .map(|with| digest(&shop, with));
+    assert!(usual != said && said != other && usual != other);
+    let argument = "args = { SOURCE_DATE_EPOCH = \"1700000000\" }";
+    assert_eq!(digest(&shop, argument), said);
+    assert_eq!(digest(&shop, &format!("source-date-epoch = 1600000000\n{argument}")), other);
+    shop.host = shop.host.env("SOURCE_DATE_EPOCH", "1700000000");
+    assert_eq!(digest(&shop, ""), said);
+    assert_eq!(digest(&shop, "source-date-epoch = 1600000000"), other);
+    shop.host = shop.host.env("SOURCE_DATE_EPOCH", "yesterday");
+    let refused = shop.host.run(&["run", "p.toml"]);
+    refused.exits(2).stderr_says(&["SOURCE_DATE_EPOCH is `yesterday`", "seconds since 1970"]);
+}
+
+#[test]
 fn the_same_inputs_give_the_same_digest_wherever_and_whenever() {
     let (one, two) = (Workshop::new(), Workshop::new());
     write(&one, "ctx");

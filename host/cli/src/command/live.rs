@@ -36,7 +36,9 @@ pub(super) async fn live(
     settings: &Settings,
 ) -> Result<Exit, Failure> {
     let load::Loaded { plugins, backends, mask, pipeline: _ } = loaded;
-    let runner = Runner { pipeline: plan.name.clone(), plugins, backends };
+    let source_date_epoch = settings.source_date_epoch;
+    let pipeline = plan.name.clone();
+    let runner = Runner { pipeline, plugins, backends, source_date_epoch };
     let is_human = arguments.format == Format::Human;
     if is_human && !settings.quiet {
         print_line(&format!(

@@ -22,7 +22,9 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<Exit, Fai
     let loaded = load::load(&arguments.given.file, settings).await?;
     let plan = loaded.plan(&arguments.given, settings)?;
     let load::Loaded { plugins, backends, mask, pipeline: _ } = loaded;
-    let runner = Runner { pipeline: plan.name.clone(), plugins, backends };
+    let source_date_epoch = settings.source_date_epoch;
+    let pipeline = plan.name.clone();
+    let runner = Runner { pipeline, plugins, backends, source_date_epoch };
     let sink: Arc<dyn EventSink> = match arguments.format {
         Format::Human => Arc::new(ui::Human::new(settings, mask.clone())),
         Format::Json => Arc::new(ui::json(mask.clone()).map_err(|error| {

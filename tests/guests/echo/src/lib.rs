@@ -13,7 +13,7 @@ impl Step for Echo {
     type Outputs = Map<String, Value>;
 
     fn run(inputs: Self::Inputs, context: &Context) -> Result<Outcome<Self::Outputs>> {
-        let Context { step, run, attempt, dry_run, deadline } = context;
+        let Context { step, run, attempt, dry_run, deadline, source_date_epoch: _ } = context;
         let summary = format!(
             "step {step} of run {run}, attempt {attempt}, dry run {dry_run}, deadline {}",
             if deadline.is_some() { "set" } else { "open" }
