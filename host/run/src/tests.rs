@@ -176,7 +176,7 @@ fn line(event: &Event) -> String {
             let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
             format!("run started: {}", ids.join(" "))
         }
-        EventKind::StepStarted { step } => format!("{step} started"),
+        EventKind::StepStarted { step, .. } => format!("{step} started"),
         EventKind::AttemptStarted { step, attempt } => format!("{step} attempt {attempt}"),
         EventKind::AttemptFailed { step, attempt, attempts, fault, pause_ms } => {
             format!(

@@ -255,7 +255,12 @@ fn what_a_later_minor_version_adds_is_passed_over() {
     );
     let events: Vec<Event> = ndjson::read(text.as_bytes()).unwrap().map(Result::unwrap).collect();
     assert_eq!(events[0].kind, EventKind::Unknown);
-    assert_eq!(events[1].kind, EventKind::StepStarted { step: crate::Instance::new("a") });
+    let started = EventKind::StepStarted {
+        step: crate::Instance::new("a"),
+        inputs: serde_json::Value::Null,
+        dry_run: false,
+    };
+    assert_eq!(events[1].kind, started);
     assert_eq!(RunRecord::from_events(&events), None);
 }
 

@@ -1,0 +1,2 @@
+mod recorder;
+mod store;
