@@ -1,13 +1,18 @@
 //! The file: its tables, and how it is opened.
 
-use std::{path::Path, time::Instant};
+use std::{
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 
-use crate::{
-    RecordError,
-    limits::{AGAIN, BUSY_TIMEOUT},
-};
+use crate::{RecordError, limits::BUSY_TIMEOUT};
+
+/// Between two attempts to open; making the file takes about as long.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The format of the file, in SQLite's `user_version`.
 const FORMAT: i64 = 1;
@@ -105,14 +110,23 @@ const TABLES: &str = "
 /// Two connections that turn a new file to WAL at the same moment stand in each other's way, and
 /// SQLite lets one of them fail at once rather than wait: it starts over.
 pub(crate) fn open(path: &Path) -> Result<Connection, RecordError> {
+    make_private(path).map_err(|source| RecordError::Open { path: path.to_owned(), source })?;
     let until = Instant::now() + BUSY_TIMEOUT;
     loop {
         match try_open(path) {
             Err(error) if error.is_busy() && Instant::now() < until => {
-                std::thread::sleep(AGAIN / 100);
+                std::thread::sleep(PAUSE);
             }
             opened => return opened,
         }
+    }
+}
+
+/// What was said in a run is for nobody else; SQLite gives the files beside it the same rights.
+fn make_private(path: &Path) -> io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

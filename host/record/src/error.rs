@@ -108,8 +108,9 @@ impl From<RecordError> for Fault {
                     _ => fault,
                 }
             }
-            RecordError::Strange { .. } => failed(Kind::Failed)
-                .help("it may be of a newer version of windlass: use that one"),
+            RecordError::Strange { .. } => {
+                failed(Kind::Failed).help("it may be of a newer version of windlass: use that one")
+            }
             RecordError::Unknown { near, .. } => unknown(Kind::NotFound).help(match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`windlass runs` lists those that there are".to_owned(),

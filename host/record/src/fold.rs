@@ -53,8 +53,9 @@ impl Fold {
         self.events += 1;
         self.text = self.text.saturating_add(text.len() as u64);
         let step = event.kind.step().map(Instance::as_str);
-        let mut keep =
-            tx.prepare_cached("INSERT INTO events (run, number, step, event) VALUES (?1, ?2, ?3, ?4)")?;
+        let mut keep = tx.prepare_cached(
+            "INSERT INTO events (run, number, step, event) VALUES (?1, ?2, ?3, ?4)",
+        )?;
         keep.execute(params![self.key, self.events.cast_signed(), step, text])?;
         Ok(())
     }

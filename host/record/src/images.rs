@@ -73,7 +73,9 @@ pub(crate) fn images(line: &LedgerLine) -> Vec<ImageRow> {
 
 fn is_digest(text: &str) -> bool {
     text.split_once(':').is_some_and(|(algorithm, hex)| {
-        algorithm.starts_with("sha") && hex.len() >= 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        algorithm.starts_with("sha")
+            && hex.len() >= 64
+            && hex.bytes().all(|b| b.is_ascii_hexdigit())
     })
 }
 

@@ -13,7 +13,8 @@ pub(crate) const MOST_TEXT: u64 = 64 << 20;
 pub(crate) const MOST_WAITING: u64 = 20_000;
 
 /// How long a write waits for another process's; far longer than any takes.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BUSY_TIMEOUT: Duration =
+    Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });
 
 /// How long a run waits for its record: for its creation, which holds up a person, and for its end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -22,4 +23,4 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 /// Between two attempts to write what could not be written.
-pub(crate) const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });

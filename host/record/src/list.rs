@@ -1,7 +1,7 @@
 //! Looking runs up: by what a person typed, or by what is asked for in a table.
 
-use rusqlite::{OptionalExtension as _, ToSql, params_from_iter};
 use run::{Timestamp, Trigger};
+use rusqlite::{OptionalExtension as _, ToSql, params_from_iter};
 
 use crate::{
     RecordError, RunRow, RunStatus, Store, id,
@@ -89,8 +89,7 @@ impl Store {
             query.add("created_at < {}", millis(before));
         }
         let limit = selection.last.map_or_else(String::new, |last| format!(" LIMIT {last}"));
-        let text =
-            format!("SELECT {COLUMNS} FROM runs{} ORDER BY key DESC{limit}", query.text());
+        let text = format!("SELECT {COLUMNS} FROM runs{} ORDER BY key DESC{limit}", query.text());
         let rows = (|| {
             let mut statement = self.connection.prepare(&text)?;
             let values = params_from_iter(query.values.iter());
@@ -105,8 +104,7 @@ impl Store {
     /// # Errors
     /// [`RecordError::Unknown`], [`RecordError::Ambiguous`], and as [`Self::list`].
     pub fn find(&self, text: &str) -> Result<RunRow, RecordError> {
-        let unknown =
-            |near| RecordError::Unknown { id: text.chars().take(40).collect(), near };
+        let unknown = |near| RecordError::Unknown { id: text.chars().take(40).collect(), near };
         let Some(typed) = id::typed(text) else { return Err(unknown(None)) };
         let rows = (|| {
             let query = format!(
@@ -126,7 +124,12 @@ impl Store {
             (Some(oldest), false) => {
                 rows.push(oldest);
                 let named = rows.iter().take(CANDIDATES).map(|row| {
-                    Ok(format!("{}: {}, {}", self.short(&row.id)?, row.run.pipeline, row.created_at))
+                    Ok(format!(
+                        "{}: {}, {}",
+                        self.short(&row.id)?,
+                        row.run.pipeline,
+                        row.created_at
+                    ))
                 });
                 let mut candidates = named.collect::<Result<Vec<_>, RecordError>>()?;
                 if let more @ 1.. = rows.len().saturating_sub(CANDIDATES) {
@@ -164,9 +167,8 @@ impl Store {
     /// [`RecordError::Sqlite`].
     pub fn pipelines(&self) -> Result<Vec<String>, RecordError> {
         (|| {
-            let mut query = self
-                .connection
-                .prepare("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline")?;
+            let mut query =
+                self.connection.prepare("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline")?;
             query.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
         })()
         .map_err(|source| self.failed(source))

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -58,6 +58,15 @@ type Notice = Box<dyn Fn(&Fault) + Send>;
 impl Recorder {
     /// Begins to open the store in `directory`, on its own thread; `notice` is called from there.
     pub fn open(directory: &Path, notice: impl Fn(&Fault) + Send + 'static) -> Self {
+        let directory = directory.to_owned();
+        Self::with(move || Store::open(&directory), notice)
+    }
+
+    /// The same with the store that `open` gives.
+    pub(crate) fn with(
+        open: impl FnOnce() -> Result<Store, RecordError> + Send + 'static,
+        notice: impl Fn(&Fault) + Send + 'static,
+    ) -> Self {
         let (to, from) = channel();
         let waiting = Arc::new(AtomicU64::new(0));
         let dropped = Arc::new(AtomicU64::new(0));
@@ -67,10 +76,9 @@ impl Recorder {
             dropped: Arc::clone(&dropped),
             notice: Box::new(notice),
         };
-        let directory = directory.to_owned();
         let thread = std::thread::Builder::new()
             .name("record".to_owned())
-            .spawn(move || writing.work(directory))
+            .spawn(move || writing.work(open))
             .ok();
         Self { to, waiting, dropped, thread: Mutex::new(thread) }
     }
@@ -150,8 +158,8 @@ struct Run {
 }
 
 impl Writing {
-    fn work(self, directory: PathBuf) {
-        let opened = Store::open(&directory);
+    fn work(self, open: impl FnOnce() -> Result<Store, RecordError>) {
+        let opened = open();
         let Ok(Message::Create(new, at, answer)) = self.from.recv() else { return };
         let created = opened.and_then(|mut store| {
             let held = store.start(&new, at)?;

@@ -92,8 +92,7 @@ pub enum RunStatus {
 }
 
 /// The columns that [`RunRow::read`] reads, of the table `runs`.
-pub(crate) const COLUMNS: &str =
-    "key, id, pipeline, file, source, inputs, withheld, trigger, cause, platform, rerun_of, \
+pub(crate) const COLUMNS: &str = "key, id, pipeline, file, source, inputs, withheld, trigger, cause, platform, rerun_of, \
      choices, status, outcome, exit, created_at, started_at, finished_at, heard_at, pid, cancels, \
      lost";
 

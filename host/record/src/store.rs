@@ -6,9 +6,7 @@ use std::{
 };
 
 use run::Timestamp;
-use rusqlite::{
-    Connection, OptionalExtension as _, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use crate::{

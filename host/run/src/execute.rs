@@ -260,8 +260,7 @@ impl<'a> Run<'a> {
     fn take_over(&mut self, begins: &Begins) -> bool {
         let Begins { unit, instance, resolved } = begins;
         let plan = self.plan;
-        let (Some(Reuse(earlier)), Some(step)) =
-            (&self.options.earlier, plan.steps.get(unit.step))
+        let (Some(Reuse(earlier)), Some(step)) = (&self.options.earlier, plan.steps.get(unit.step))
         else {
             return false;
         };

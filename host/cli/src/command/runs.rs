@@ -56,9 +56,9 @@ fn find(id: &str, settings: &Settings) -> Result<(Store, RunRow), Failure> {
 fn of_id(error: record::RecordError) -> Failure {
     use record::RecordError;
     match error {
-        RecordError::Unknown { .. }
-        | RecordError::Ambiguous { .. }
-        | RecordError::State { .. } => Failure::Usage(error.into()),
+        RecordError::Unknown { .. } | RecordError::Ambiguous { .. } | RecordError::State { .. } => {
+            Failure::Usage(error.into())
+        }
         RecordError::Open { .. }
         | RecordError::Newer { .. }
         | RecordError::Sqlite { .. }

@@ -3,7 +3,7 @@
 use record::{RunRow, Selection, Store};
 use report::{Fault, Kind, closest};
 
-use super::super::{Failure, print_data, print_json, print_line};
+use super::super::{Failure, print_data, print_json};
 use super::{as_json, open, to_the_second};
 use crate::args::runs::{List, ListFormat};
 use crate::exit::Exit;

@@ -120,7 +120,10 @@ impl Page {
         let row = &detail.run;
         let exit = row.exit.map(|kind| format!(", exit code {}", Exit::from(kind).code()));
         let status = row.status.to_string().to_lowercase();
-        self.line(0, &format!("run {short} of {}: {status}{}", row.run.pipeline, exit.unwrap_or_default()));
+        self.line(
+            0,
+            &format!("run {short} of {}: {status}{}", row.run.pipeline, exit.unwrap_or_default()),
+        );
         self.pair(2, "id", &row.id);
         self.pair(2, "file", &row.run.file.display().to_string());
         self.pair(2, "trigger", &row.run.trigger.to_string());
@@ -145,7 +148,11 @@ impl Page {
             }
             _ if row.status == RunStatus::Interrupted => {
                 let heard = to_the_second(row.heard_at);
-                self.pair(2, "interrupted", &format!("its process ended; last heard of at {heard}"));
+                self.pair(
+                    2,
+                    "interrupted",
+                    &format!("its process ended; last heard of at {heard}"),
+                );
             }
             _ => {}
         }
@@ -184,7 +191,11 @@ impl Page {
         self.fields("inputs", instance.inputs.as_ref());
         self.fields("outputs", instance.outputs.as_ref());
         if instance.withheld {
-            self.pair(2, "outputs", "held a secret, which is not recorded: the step cannot be reused");
+            self.pair(
+                2,
+                "outputs",
+                "held a secret, which is not recorded: the step cannot be reused",
+            );
         }
         for image in &instance.images {
             let text = format!("{}@{}", image.reference, image.digest);
