@@ -7,13 +7,14 @@ use super::listed;
 use crate::host;
 
 /// What the document calls the runs, in their order.
-const NAMES: [&str; 3] = ["da6", "da7", "da8"];
+const NAMES: [&str; 2] = ["da7", "da8"];
 
 /// What differs from run to run.
-const REDACTIONS: [(&str, &str); 3] = [
+const REDACTIONS: [(&str, &str); 4] = [
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "[TIME]"),
     (r"[0-9]+(\.[0-9]+)? ms", "[TOOK]"),
-    (r"[0-9]+(\.[0-9]+)? (KiB|B)", "[SIZE]"),
+    (r"[0-9]+(\.[0-9]+)? (KiB|B)\b", "[SIZE]"),
+    (r"sha256:[0-9a-f]{64}", "[DIGEST]"),
 ];
 
 fn block<'a>(text: &'a str, language: &str) -> &'a str {

@@ -211,7 +211,7 @@ impl Page {
 
     fn fields(&mut self, what: &str, value: Option<&Value>) {
         let Some(Value::Object(fields)) = value else { return };
-        for (name, value) in fields {
+        for (name, value) in fields.iter().filter(|(_, value)| !is_empty(value)) {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.pair(2, what.trim_end_matches('s'), &format!("{name} = {}", cut(&text)));
         }
@@ -225,6 +225,17 @@ impl Page {
         self.0 += &" ".repeat(indent);
         self.0 += text.trim_end();
         self.0.push('\n');
+    }
+}
+
+/// What a person need not read.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
