@@ -45,11 +45,19 @@ pub struct Identity {
 }
 
 enum Message {
-    Create(Box<NewRun>, Timestamp, SyncSender<Result<Identity, Fault>>),
+    Begin(Box<Wanted>, Timestamp, SyncSender<Result<Identity, Fault>>),
     Watch(Stop),
     Event(Box<Event>),
     /// The last event; answered when it is on the disk, or cannot be.
     Last(Box<Event>, SyncSender<()>),
+}
+
+/// The run that is to begin.
+enum Wanted {
+    /// One that is created with that.
+    New(NewRun),
+    /// One that waits in the store.
+    Queued(String),
 }
 
 /// Is told once that the record of the run cannot be kept.
@@ -88,9 +96,22 @@ impl Recorder {
     /// # Errors
     /// Why there is no record: the run can do without, and [`crate::new_id`] has an id for it.
     pub fn create(&self, new: NewRun, at: Timestamp) -> Result<Identity, Fault> {
+        self.begin(Wanted::New(new), at)
+    }
+
+    /// Begins the run `id`, which [`crate::create`] has put into the store.
+    ///
+    /// # Errors
+    /// `conflict.run` if it is not queued any more: another process has begun it, or somebody has
+    /// cancelled it; then nobody may run it here. Else as [`Self::create`].
+    pub fn claim(&self, id: impl Into<String>, at: Timestamp) -> Result<Identity, Fault> {
+        self.begin(Wanted::Queued(id.into()), at)
+    }
+
+    fn begin(&self, wanted: Wanted, at: Timestamp) -> Result<Identity, Fault> {
         let (answer, answered) = sync_channel(1);
         let gone = || Fault::from(RecordError::Gone);
-        self.to.send(Message::Create(Box::new(new), at, answer)).map_err(|_| gone())?;
+        self.to.send(Message::Begin(Box::new(wanted), at, answer)).map_err(|_| gone())?;
         answered.recv_timeout(PATIENCE).map_err(|error| gone().cause(error))?
     }
 
@@ -160,13 +181,19 @@ struct Run {
 impl Writing {
     fn work(self, open: impl FnOnce() -> Result<Store, RecordError>) {
         let opened = open();
-        let Ok(Message::Create(new, at, answer)) = self.from.recv() else { return };
-        let created = opened.and_then(|mut store| {
-            let held = store.start(&new, at)?;
+        let Ok(Message::Begin(wanted, at, answer)) = self.from.recv() else { return };
+        let begun = opened.and_then(|mut store| {
+            let held = match *wanted {
+                Wanted::New(new) => store.start(&new, at)?,
+                Wanted::Queued(id) => store.claim(&id, at)?.ok_or_else(|| RecordError::State {
+                    id,
+                    state: "is not queued any more".to_owned(),
+                })?,
+            };
             let short = store.short(held.id())?;
             Ok((Run::new(store, held), short))
         });
-        let mut run = match created {
+        let mut run = match begun {
             Ok((run, short)) => {
                 let id = run.held.id().to_owned();
                 let _ = answer.send(Ok(Identity { id, short }));
@@ -193,7 +220,7 @@ impl Writing {
                         run.stop = Some(stop);
                         continue;
                     }
-                    Message::Create(..) => continue,
+                    Message::Begin(..) => continue,
                 }
                 count += 1;
             }

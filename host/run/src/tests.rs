@@ -1,6 +1,7 @@
 //! Whole runs: pipelines as text, a runner that does what a step's inputs say, a paused clock, and
 //! what happened as text.
 
+mod again;
 mod deadlines;
 mod failures;
 mod matrix;

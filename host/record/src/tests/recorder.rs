@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::{at, new_run, open};
 use crate::{
-    Detail, EarlierRun, Identity, Recorder, Role, RunStatus, Store, database, limits::MOST_EVENTS,
+    Detail, EarlierRun, Identity, Recorder, Role, RunStatus, Store, create, database,
+    limits::MOST_EVENTS,
 };
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -182,6 +183,27 @@ fn what_happened_is_there_when_run_finished_was_said() {
     assert_eq!(b.fault.as_ref().unwrap().help.as_deref(), Some("grant it"));
     assert_eq!(b.attempts[0].fault.as_ref().unwrap().message, "no");
     assert_eq!(detail.steps[2].instances[0].reason.as_deref(), Some("its `when` is false"));
+}
+
+#[test]
+fn a_run_that_waits_in_the_store_is_begun_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let id = store.transact(|tx| create(tx, &new_run("watched"), at(0))).unwrap();
+    let begin = || {
+        let path = folder.path().to_owned();
+        let (recorder, _) = recorder(move || Store::open(&path));
+        let identity = recorder.claim(&id, at(1));
+        (recorder, identity)
+    };
+    let (first, identity) = begin();
+    assert_eq!(identity.unwrap().id, id);
+    let (_second, refused) = begin();
+    assert_eq!(refused.unwrap_err().code, "conflict.run");
+    first.emit(&event(2, over(Outcome::Succeeded)));
+    let row = store.row(&id).unwrap().unwrap();
+    assert_eq!((row.status, row.started_at), (RunStatus::Succeeded, Some(at(1))));
+    assert_eq!(begin().1.unwrap_err().code, "conflict.run");
 }
 
 #[test]
