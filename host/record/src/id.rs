@@ -28,7 +28,7 @@ pub fn new_id() -> String {
 }
 
 /// How much of `id` tells it from `neighbours`, those before and behind it in order.
-pub(crate) fn short<'a>(id: &'a str, neighbours: impl IntoIterator<Item = String>) -> &'a str {
+pub(crate) fn short(id: &str, neighbours: impl IntoIterator<Item = String>) -> &str {
     let common = |other: &String| id.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
     let longest = neighbours.into_iter().map(|other| common(&other)).max();
     let length = longest.map_or(0, |common| common + 1).max(SHORTEST);

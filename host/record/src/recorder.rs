@@ -45,7 +45,7 @@ pub struct Identity {
 }
 
 enum Message {
-    Begin(Box<Wanted>, Timestamp, SyncSender<Result<Identity, Fault>>),
+    Begin(Wanted, Timestamp, SyncSender<Result<Identity, Fault>>),
     Watch(Stop),
     Event(Box<Event>),
     /// The last event; answered when it is on the disk, or cannot be.
@@ -55,7 +55,7 @@ enum Message {
 /// The run that is to begin.
 enum Wanted {
     /// One that is created with that.
-    New(NewRun),
+    New(Box<NewRun>),
     /// One that waits in the store.
     Queued(String),
 }
@@ -96,7 +96,7 @@ impl Recorder {
     /// # Errors
     /// Why there is no record: the run can do without, and [`crate::new_id`] has an id for it.
     pub fn create(&self, new: NewRun, at: Timestamp) -> Result<Identity, Fault> {
-        self.begin(Wanted::New(new), at)
+        self.begin(Wanted::New(Box::new(new)), at)
     }
 
     /// Begins the run `id`, which [`crate::create`] has put into the store.
@@ -111,7 +111,7 @@ impl Recorder {
     fn begin(&self, wanted: Wanted, at: Timestamp) -> Result<Identity, Fault> {
         let (answer, answered) = sync_channel(1);
         let gone = || Fault::from(RecordError::Gone);
-        self.to.send(Message::Begin(Box::new(wanted), at, answer)).map_err(|_| gone())?;
+        self.to.send(Message::Begin(wanted, at, answer)).map_err(|_| gone())?;
         answered.recv_timeout(PATIENCE).map_err(|error| gone().cause(error))?
     }
 
@@ -183,7 +183,7 @@ impl Writing {
         let opened = open();
         let Ok(Message::Begin(wanted, at, answer)) = self.from.recv() else { return };
         let begun = opened.and_then(|mut store| {
-            let held = match *wanted {
+            let held = match wanted {
                 Wanted::New(new) => store.start(&new, at)?,
                 Wanted::Queued(id) => store.claim(&id, at)?.ok_or_else(|| RecordError::State {
                     id,
@@ -267,20 +267,17 @@ impl Run {
 
     /// Takes `event` to be written. Of progress only what it came to is kept.
     fn take(&mut self, event: Event) {
-        match &event.kind {
-            EventKind::ProgressAdvanced { step, progress, amount } => {
-                let sum = self.advanced.entry((step.clone(), *progress)).or_default();
-                *sum = sum.saturating_add(*amount);
-                return;
+        if let EventKind::ProgressAdvanced { step, progress, amount } = &event.kind {
+            let sum = self.advanced.entry((step.clone(), *progress)).or_default();
+            *sum = sum.saturating_add(*amount);
+            return;
+        }
+        if let EventKind::ProgressEnded { step, progress } = &event.kind {
+            let (step, progress) = (step.clone(), *progress);
+            if let Some(amount) = self.advanced.remove(&(step.clone(), progress)) {
+                let kind = EventKind::ProgressAdvanced { step, progress, amount };
+                self.events.push(Event { kind, ..event.clone() });
             }
-            EventKind::ProgressEnded { step, progress } => {
-                let (step, progress) = (step.clone(), *progress);
-                if let Some(amount) = self.advanced.remove(&(step.clone(), progress)) {
-                    let kind = EventKind::ProgressAdvanced { step, progress, amount };
-                    self.events.push(Event { kind, ..event.clone() });
-                }
-            }
-            _ => {}
         }
         if self.events.len() as u64 >= MOST_WAITING && is_talk(&event.kind) {
             self.fold.lost += 1;

@@ -85,11 +85,13 @@ async fn cancel(id: &str, wait: bool, settings: &Settings) -> Result<Exit, Failu
         )),
         _ => say(format!("run {short} is told to end at once")),
     }
-    while wait {
-        store.settle().map_err(Fault::from)?;
-        match store.row(&row.id).map_err(Fault::from)? {
-            Some(now) if now.status.is_open() => tokio::time::sleep(LOOK).await,
-            _ => break,
+    let is_over = |store: &mut Store| -> Result<bool, Fault> {
+        store.settle()?;
+        Ok(!store.row(&row.id)?.is_some_and(|now| now.status.is_open()))
+    };
+    if wait {
+        while !is_over(&mut store)? {
+            tokio::time::sleep(LOOK).await;
         }
     }
     Ok(Exit::Ok)
