@@ -37,6 +37,7 @@ mod registry_chain;
 mod registry_kill;
 mod rooms;
 mod run;
+mod runs;
 mod secrets;
 mod signals;
 mod store;

@@ -7,10 +7,11 @@ use serde_json::Value;
 use support::repository_root;
 
 /// The rooms of the host and what of ours each may depend on.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("windlass-report", &[]),
     ("windlass-pipeline", &["windlass-report"]),
     ("windlass-run", &["windlass-report", "windlass-pipeline"]),
+    ("windlass-record", &["windlass-report", "windlass-pipeline", "windlass-run"]),
     ("windlass-oci", &["windlass-report"]),
     ("windlass-build", &["windlass-report", "windlass-oci"]),
     ("windlass-capability", &["windlass-report", "windlass-oci", "windlass-build"]),
@@ -24,6 +25,7 @@ const EDGES: [(&str, &[&str]); 8] = [
             "windlass-report",
             "windlass-pipeline",
             "windlass-run",
+            "windlass-record",
             "windlass-oci",
             "windlass-build",
             "windlass-capability",

@@ -33,8 +33,17 @@ const HERE: &str = r#", only-to = ["127.0.0.1"]"#;
 /// Runs and checks that the value is nowhere to be seen.
 fn run_and_see_nothing(host: &TestHost) -> Output {
     let ran = host.run(&["run", "p.toml", "--format", "json", "-v"]);
+    // Nor in what is kept of the run.
+    let files = ["runs.sqlite", "runs.sqlite-wal"];
+    let kept: Vec<u8> = files
+        .iter()
+        .flat_map(|name| std::fs::read(host.path(&format!(".home/state/{name}"))).unwrap())
+        .collect();
+    let kept = String::from_utf8_lossy(&kept);
+    assert!(kept.contains("run-finished"));
     for form in [VALUE, "Y2FyZ28tb2YtZ29sZA", "bWU6Y2FyZ28tb2YtZ29sZA"] {
         assert!(!ran.account().contains(form), "{form} is shown\n{}", ran.account());
+        assert!(!kept.contains(form), "{form} is kept");
     }
     ran
 }

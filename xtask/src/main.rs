@@ -116,6 +116,8 @@ enum Bench {
         #[arg(long, value_name = "PATH")]
         binary: Option<PathBuf>,
     },
+    /// Keeping runs, and looking them up
+    Watch(bench::watch::Options),
 }
 
 fn main() -> ExitCode {
@@ -146,6 +148,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             bench::start::run(&repo, *rounds, binary.as_deref())
         }
         Command::Bench { what: Bench::Build(options) } => bench::build::run(&repo, options),
+        Command::Bench { what: Bench::Watch(options) } => bench::watch::run(&repo, options),
         Command::Bench { what: Bench::Copy(options) } => bench::copy::run(&repo, options),
         Command::Measure { line, words } => bench::measure::in_this_process(words, line.as_deref()),
     }

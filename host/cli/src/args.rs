@@ -1,5 +1,7 @@
 //! The command line, as people type it.
 
+pub(crate) mod runs;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -71,6 +73,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Run a pipeline
     Run(Run),
+    /// List runs; show one, follow it, stop it, or do it again
+    Runs(runs::Runs),
     /// Check a pipeline file; run nothing
     Check(Check),
     /// Show what would run, and what each step would be granted

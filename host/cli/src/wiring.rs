@@ -283,17 +283,3 @@ pub(crate) fn compile_cache(settings: &Settings) -> Option<CompileCache> {
         }
     }
 }
-
-/// The id of a run: eight characters, as people type them.
-///
-/// The time in milliseconds, base 32, of which the last eight characters repeat after 34 years, so
-/// that ids sort by time; two runs in the same millisecond differ by the process's id.
-pub(crate) fn run_id(clock: &dyn run::Clock) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let millis = clock.now().as_millis() ^ (u64::from(std::process::id()) << 50);
-    let digit = |position: u32| {
-        let index = usize::try_from(millis >> (5 * position) & 31).unwrap_or_default();
-        DIGITS.get(index).copied().map_or('0', char::from)
-    };
-    (0..8).rev().map(digit).collect()
-}

@@ -223,6 +223,30 @@ pub struct RunFacts {
     pub id: String,
     /// The day the run began, `2025-11-30`.
     pub date: String,
+    /// The moment the run began, `2025-11-30T08:15:00Z`.
+    pub started: String,
+    /// The same, fit for a tag: `20251130-081500z`.
+    pub stamp: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// What started it: `manual`, `commit`, `image-update`, `timer` or `webhook`.
+    pub trigger: String,
+    /// The operating system that the runner is on, `linux`.
+    pub os: String,
+    /// Its processor, as images name it: `amd64`.
+    pub arch: String,
+}
+
+impl RunFacts {
+    /// What templates call each of them.
+    pub const NAMES: [&str; 8] =
+        ["id", "date", "started", "stamp", "pipeline", "trigger", "os", "arch"];
+
+    /// The values, in the order of [`Self::NAMES`].
+    pub(crate) fn values(&self) -> [&str; 8] {
+        let Self { id, date, started, stamp, pipeline, trigger, os, arch } = self;
+        [id, date, started, stamp, pipeline, trigger, os, arch]
+    }
 }
 
 /// What templates can see of a step that is done.

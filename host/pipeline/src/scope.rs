@@ -58,10 +58,8 @@ impl Step {
 }
 
 fn run(run: &RunFacts) -> Item {
-    engine::names(BTreeMap::from([
-        ("id".to_owned(), Item::from(run.id.as_str())),
-        ("date".to_owned(), Item::from(run.date.as_str())),
-    ]))
+    let fields = RunFacts::NAMES.iter().zip(run.values());
+    engine::names(fields.map(|(name, value)| ((*name).to_owned(), Item::from(value))).collect())
 }
 
 fn steps(sees: &BTreeMap<StepId, Arc<Plugin>>, done: &BTreeMap<StepId, StepFacts>) -> Item {

@@ -14,6 +14,24 @@ use tokio::time::Instant;
 
 use crate::{Clock, Event, EventKind, EventSink, RunRecord, event::StepFinished, record::Fold};
 
+/// Takes known secrets out of `value`, as events show it; whether there was one.
+pub fn mask_value(mask: &Mask, value: &mut Value) -> bool {
+    // Every item, not only those up to the first that has one.
+    let any = |found, item| mask_value(mask, item) | found;
+    match value {
+        Value::String(text) => mask_text(mask, text),
+        Value::Array(items) => items.iter_mut().fold(false, any),
+        Value::Object(fields) => fields.values_mut().fold(false, any),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn mask_text(mask: &Mask, text: &mut String) -> bool {
+    let std::borrow::Cow::Owned(masked) = mask.apply(text) else { return false };
+    *text = masked;
+    true
+}
+
 pub(crate) struct Emitter {
     sink: Arc<dyn EventSink>,
     clock: Arc<dyn Clock>,
@@ -67,8 +85,18 @@ impl Emitter {
     fn masked(&self, mut kind: EventKind) -> EventKind {
         match &mut kind {
             EventKind::AttemptFailed { fault, .. } => self.mask_fault(fault),
-            EventKind::StepFinished(StepFinished { outputs, summary, fault, reason, .. }) => {
-                self.mask_value(outputs);
+            EventKind::StepStarted { inputs, .. } => {
+                self.mask_value(inputs);
+            }
+            EventKind::StepFinished(StepFinished {
+                outputs,
+                summary,
+                fault,
+                reason,
+                withheld,
+                ..
+            }) => {
+                *withheld |= self.mask_value(outputs);
                 summary.iter_mut().for_each(|text| self.mask_text(text));
                 fault.iter_mut().for_each(|fault| self.mask_fault(fault));
                 reason.iter_mut().for_each(|text| self.mask_text(text));
@@ -82,7 +110,6 @@ impl Emitter {
             | EventKind::GroupStarted { title, .. } => self.mask_text(title),
             EventKind::Ledger { line, .. } => self.mask_text(&mut line.target),
             EventKind::RunStarted { .. }
-            | EventKind::StepStarted { .. }
             | EventKind::AttemptStarted { .. }
             | EventKind::ProgressAdvanced { .. }
             | EventKind::ProgressEnded { .. }
@@ -100,18 +127,12 @@ impl Emitter {
         fault.help.iter_mut().for_each(|help| self.mask_text(help));
     }
 
-    fn mask_value(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => self.mask_text(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_value(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|item| self.mask_value(item)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
+    /// Whether there was something to mask.
+    fn mask_value(&self, value: &mut Value) -> bool {
+        mask_value(&self.mask, value)
     }
 
     fn mask_text(&self, text: &mut String) {
-        if let std::borrow::Cow::Owned(masked) = self.mask.apply(text) {
-            *text = masked;
-        }
+        mask_text(&self.mask, text);
     }
 }

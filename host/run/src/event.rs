@@ -34,7 +34,7 @@ pub struct Event {
 /// Who listens.
 pub trait EventSink: Send + Sync {
     /// Hears `event`. Called in order, one at a time, from whichever thread it happened on; must not
-    /// wait, and must not say anything to the same run.
+    /// wait, but for a moment at `run-finished`, and must not say anything to the same run.
     fn emit(&self, event: &Event);
 }
 
@@ -59,6 +59,12 @@ pub enum EventKind {
     StepStarted {
         /// Which.
         step: Instance,
+        /// What it is given, checked against the plugin's schema: a JSON object.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        inputs: Value,
+        /// Whether it is to change nothing.
+        #[serde(default, skip_serializing_if = "is_false")]
+        dry_run: bool,
     },
     /// Another attempt begins.
     AttemptStarted {
@@ -201,6 +207,12 @@ pub struct StepFinished {
     /// Why it never began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The run whose result was taken: it did not begin in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
+    /// Whether its outputs held a secret, which is not said here: they are not what it gave.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub withheld: bool,
 }
 
 /// A step as the run begins.
@@ -309,6 +321,30 @@ impl EventLog {
 impl EventSink for EventLog {
     fn emit(&self, event: &Event) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(event.clone());
+    }
+}
+
+impl EventKind {
+    /// Whom it is about; `None` if that is the run.
+    pub fn step(&self) -> Option<&Instance> {
+        match self {
+            Self::StepStarted { step, .. }
+            | Self::AttemptStarted { step, .. }
+            | Self::AttemptFailed { step, .. }
+            | Self::Log { step, .. }
+            | Self::ProgressStarted { step, .. }
+            | Self::ProgressAdvanced { step, .. }
+            | Self::ProgressTitled { step, .. }
+            | Self::ProgressEnded { step, .. }
+            | Self::GroupStarted { step, .. }
+            | Self::GroupEnded { step }
+            | Self::Ledger { step, .. } => Some(step),
+            Self::StepFinished(end) => Some(&end.step),
+            Self::RunStarted { .. }
+            | Self::RunStopping { .. }
+            | Self::RunFinished { .. }
+            | Self::Unknown => None,
+        }
     }
 }
 

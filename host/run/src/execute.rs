@@ -6,14 +6,14 @@
 //! in `stop`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     num::NonZeroUsize,
     sync::Arc,
     time::Duration,
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use pipeline::{Plan, StepId};
+use pipeline::{Plan, Step, StepId};
 use report::{Fault, Kind, Mask, Side, closest};
 use tokio::{
     task::{Id, JoinSet},
@@ -22,10 +22,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Clock, EventKind, EventSink, Jitter, Outcome, RunRecord, RunResult, StepOutline, StepReporter,
-    StepRunner, Stop, StopReason,
+    Clock, EventKind, EventSink, Jitter, Outcome, Reuse, RunRecord, RunResult, StepOutline,
+    StepReporter, StepRunner, Stop, StopReason, Trigger,
     attempt::{Attempts, Ended, panicked, pass},
     emitter::Emitter,
+    facts::platform,
     steps::{Begins, Opened, Steps, Unit},
     stop::{CLEANUP_TIME, Limits, Stopping},
 };
@@ -60,6 +61,12 @@ pub struct Options {
     pub jitter: Jitter,
     /// How long steps that always run may take after a cancellation or the run's timeout.
     pub cleanup: Duration,
+    /// What started the run.
+    pub trigger: Trigger,
+    /// The machine's operating system and processor, `linux/amd64`.
+    pub platform: String,
+    /// Results that need not be worked for again.
+    pub earlier: Option<Reuse>,
 }
 
 /// What a failure means for steps that do not need what failed.
@@ -85,6 +92,9 @@ impl Options {
             dry_run: false,
             jitter: Jitter::default(),
             cleanup: CLEANUP_TIME,
+            trigger: Trigger::Manual,
+            platform: platform(),
+            earlier: None,
         }
     }
 }
@@ -115,6 +125,7 @@ pub async fn execute(plan: &Plan, engine: &Engine, options: &Options, stop: &Sto
         units: HashMap::new(),
         work: CancellationToken::new(),
         run_id: options.run.as_str().into(),
+        anew: HashSet::new(),
     };
     run.begin();
     match only.filter(|only| plan.steps.iter().all(|step| step.id != **only)) {
@@ -147,6 +158,8 @@ struct Run<'a> {
     /// Stops steps that do not always run.
     work: CancellationToken,
     run_id: Arc<str>,
+    /// Steps that began in this run, and those that come after one.
+    anew: HashSet<&'a StepId>,
 }
 
 /// An instance that runs.
@@ -170,7 +183,7 @@ enum Happening {
     CleanupOver,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn begin(&self) {
         let steps = self
             .plan
@@ -226,8 +239,15 @@ impl Run<'_> {
         while self.working.len() < self.options.jobs.get() {
             let Some(opened) = self.steps.next(&self.stopping, self.limits) else { return };
             match opened {
-                Opened::Begins(unit) => self.start(*unit),
+                Opened::Begins(begins) => {
+                    if !self.take_over(&begins) {
+                        self.start(*begins);
+                    }
+                }
                 Opened::Ended(end) => {
+                    if let Some(step) = self.plan.step(end.step.step()) {
+                        self.note(step, false);
+                    }
                     let (outcome, tolerated, step) = (end.outcome, end.tolerated, end.step.clone());
                     self.emitter.emit(EventKind::StepFinished(*end));
                     self.fail_fast(outcome, tolerated, step.step());
@@ -236,11 +256,52 @@ impl Run<'_> {
         }
     }
 
+    /// Ends an instance with the result of an earlier run, if that still holds.
+    fn take_over(&mut self, begins: &Begins) -> bool {
+        let Begins { unit, instance, resolved } = begins;
+        let plan = self.plan;
+        let (Some(Reuse(earlier)), Some(step)) = (&self.options.earlier, plan.steps.get(unit.step))
+        else {
+            return false;
+        };
+        // Cleaning up is about what this run has done, and a look is no result.
+        let is_of_its_run = step.always || step.dry_run || self.options.dry_run;
+        if is_of_its_run || self.comes_after_new(step) {
+            return false;
+        }
+        let found = earlier.outcome(instance, &step.plugin, &resolved.inputs);
+        let Some(outcome) = found.filter(|found| step.check_outputs(&found.outputs).is_ok()) else {
+            return false;
+        };
+        let mut end = self.steps.finish(*unit, Ok(outcome), 0, Duration::ZERO);
+        end.reused = Some(earlier.run().to_owned());
+        self.emitter.emit(EventKind::StepFinished(end));
+        true
+    }
+
+    fn comes_after_new(&self, step: &Step) -> bool {
+        step.needs.iter().chain(&step.follows).any(|id| self.anew.contains(id))
+    }
+
+    /// Remembers that `step` is new in this run: it begins, or comes after one that did.
+    fn note(&mut self, step: &'a Step, begins: bool) {
+        if self.options.earlier.is_some() && (begins || self.comes_after_new(step)) {
+            self.anew.insert(&step.id);
+        }
+    }
+
     fn start(&mut self, begins: Begins) {
         let Begins { unit, instance, resolved } = begins;
-        let Some(step) = self.plan.steps.get(unit.step) else { return };
+        let plan = self.plan;
+        let Some(step) = plan.steps.get(unit.step) else { return };
+        self.note(step, true);
         let say = StepReporter::new(Arc::clone(&self.emitter), instance.clone());
-        self.emitter.emit(EventKind::StepStarted { step: instance.clone() });
+        let dry_run = self.options.dry_run || step.dry_run;
+        self.emitter.emit(EventKind::StepStarted {
+            step: instance.clone(),
+            inputs: resolved.inputs.clone(),
+            dry_run,
+        });
         let call = crate::StepCall {
             run: Arc::clone(&self.run_id),
             step: step.id.clone(),
@@ -249,7 +310,7 @@ impl Run<'_> {
             inputs: Arc::new(resolved.inputs),
             grant: Arc::new(resolved.grant),
             attempt: 1,
-            dry_run: self.options.dry_run || step.dry_run,
+            dry_run,
             deadline: None,
         };
         let attempts = Attempts {

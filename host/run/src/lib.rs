@@ -16,9 +16,11 @@
 mod attempt;
 mod call;
 mod clock;
+mod earlier;
 mod emitter;
 mod event;
 mod execute;
+mod facts;
 mod instance;
 pub mod ndjson;
 mod outcome;
@@ -33,11 +35,14 @@ mod tests;
 pub use attempt::Jitter;
 pub use call::{StepCall, StepRunner};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use earlier::{Earlier, Reuse};
+pub use emitter::mask_value;
 pub use event::{
     Event, EventKind, EventLog, EventSink, Fanout, Instance, LedgerLine, Level, ProgressId,
     StepFinished, StepOutline, StopReason, Unit,
 };
 pub use execute::{Engine, OnFailure, Options, execute};
+pub use facts::{Trigger, platform};
 pub use outcome::{Outcome, RunResult, Status, StepOutcome};
 pub use record::{InstanceRecord, LedgerTotal, RECORD_VERSION, RunRecord, StepRecord};
 pub use reporter::StepReporter;

@@ -190,7 +190,7 @@ impl Fold {
                 record.outcome = Some(*outcome);
                 record.exit = *exit;
             }
-            EventKind::StepStarted { step } => {
+            EventKind::StepStarted { step, .. } => {
                 if let Some(instance) = self.instance(step) {
                     instance.started_ms = Some(event.elapsed_ms);
                 }

@@ -97,7 +97,6 @@ impl<'a> Steps<'a> {
             plan.steps.iter().map(|step| takes_part(step).then(|| needs(step))).collect();
         let mut states = Vec::new();
         states.resize_with(plan.steps.len(), State::default);
-        let date = now.to_string().chars().take("2026-01-31".len()).collect();
         Self {
             plan,
             only,
@@ -106,7 +105,7 @@ impl<'a> Steps<'a> {
             groups: Groups::default(),
             scope: Scope {
                 inputs: plan.inputs.clone(),
-                run: RunFacts { id: options.run.clone(), date },
+                run: facts(plan, options, now),
                 steps: BTreeMap::new(),
                 matrix: None,
             },
@@ -366,6 +365,25 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// What templates see of the run.
+fn facts(plan: &Plan, options: &Options, now: Timestamp) -> RunFacts {
+    // `2026-01-31T08:15:00.250Z`
+    let text = now.to_string();
+    let (date, rest) = text.split_once('T').unwrap_or((&text, ""));
+    let time = rest.split('.').next().unwrap_or_default();
+    let (os, arch) = options.platform.split_once('/').unwrap_or((&options.platform, ""));
+    RunFacts {
+        id: options.run.clone(),
+        date: date.to_owned(),
+        started: format!("{date}T{time}Z"),
+        stamp: format!("{}-{}z", date.replace('-', ""), time.replace(':', "")),
+        pipeline: plan.name.clone(),
+        trigger: options.trigger.as_str().to_owned(),
+        os: os.to_owned(),
+        arch: arch.to_owned(),
+    }
+}
+
 impl StepFinished {
     /// The end of an instance of which nothing else is known yet.
     fn new(step: Instance, outcome: Outcome) -> Self {
@@ -380,6 +398,8 @@ impl StepFinished {
             fault: None,
             tolerated: false,
             reason: None,
+            reused: None,
+            withheld: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whole runs: pipelines as text, a runner that does what a step's inputs say, a paused clock, and
 //! what happened as text.
 
+mod again;
 mod deadlines;
 mod failures;
 mod matrix;
@@ -176,7 +177,7 @@ fn line(event: &Event) -> String {
             let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
             format!("run started: {}", ids.join(" "))
         }
-        EventKind::StepStarted { step } => format!("{step} started"),
+        EventKind::StepStarted { step, .. } => format!("{step} started"),
         EventKind::AttemptStarted { step, attempt } => format!("{step} attempt {attempt}"),
         EventKind::AttemptFailed { step, attempt, attempts, fault, pause_ms } => {
             format!(

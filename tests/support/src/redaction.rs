@@ -8,7 +8,7 @@ use snapbox::Redactions;
 
 /// What stands for it, and what it looks like.
 const PATTERNS: [(&str, &str); 6] = [
-    ("[RUN]", r"\brun (?<redacted>[0-9a-hjkmnp-tv-z]{8}) of "),
+    ("[RUN]", r"\brun (?<redacted>[0-9a-hjkmnp-tv-z]{3,8}) of "),
     ("[TIME]", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"),
     ("[TOOK]", r"\b[0-9]+ min [0-9]{2} s\b"),
     ("[TOOK]", r"\b[0-9]+(\.[0-9]+)? (ms|s)\b"),

@@ -7,3 +7,4 @@ mod peers;
 mod place;
 pub(crate) mod start;
 mod table;
+pub(crate) mod watch;

@@ -111,6 +111,18 @@ impl Secrets {
         &self.0.mask
     }
 
+    /// Lets the mask learn what the environment has of them, before any is used: what is said and
+    /// recorded until then may happen to hold one.
+    pub fn learn_environment(&self) {
+        for declared in self.0.declared.values() {
+            if let SecretSource::Env { name } = &declared.source
+                && let Ok(value) = self.0.providers.env.read(name)
+            {
+                self.0.mask.learn(&value);
+            }
+        }
+    }
+
     /// The secret that the pipeline calls `name`, whatever a step is granted.
     pub(crate) async fn resolve(&self, name: &str) -> Result<SecretHandle, Fault> {
         let declared = self.0.declared.get(name).ok_or_else(|| self.undeclared(name))?;

@@ -21,7 +21,7 @@ use crate::args::{self, Format};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::wiring::{self, Runner};
+use crate::wiring::Runner;
 
 /// The code with which the host refuses a change in a dry run.
 const REFUSED: &str = "denied.dry-run";
@@ -48,7 +48,7 @@ pub(super) async fn live(
         ));
     }
     let sink = Arc::new(Live::new(&plan, mask.clone(), is_human));
-    let mut options = Options::new(wiring::run_id(&SystemClock));
+    let mut options = Options::new(record::new_id());
     options.dry_run = true;
     options.on_failure = OnFailure::KeepGoing;
     options.jobs = JOBS;

@@ -74,6 +74,16 @@ impl Loaded {
     }
 }
 
+/// The digest of a pipeline file as it is now.
+pub(super) fn digest(file: &Path) -> Result<String, Failure> {
+    Ok(digest_of(&read(file)?))
+}
+
+/// The digest of a pipeline file that was read.
+pub(super) fn digest_of(source: &Source) -> String {
+    oci::Digest::of(source.text().as_bytes()).to_string()
+}
+
 fn read(file: &Path) -> Result<Source, Failure> {
     let label = file.display().to_string();
     // One byte more than may be: the parser says what is wrong with a larger file.

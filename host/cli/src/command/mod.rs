@@ -9,6 +9,7 @@ mod plan;
 mod plugin;
 mod registry;
 mod run;
+mod runs;
 mod schema;
 mod secret;
 
@@ -42,6 +43,7 @@ impl From<Fault> for Failure {
 pub(crate) async fn dispatch(command: Command, settings: &Settings) -> Exit {
     let done = match command {
         Command::Run(arguments) => run::run(arguments, settings).await,
+        Command::Runs(arguments) => runs::runs(arguments, settings).await,
         Command::Check(arguments) => check::check(arguments, settings).await,
         Command::Plan(arguments) => plan::plan(arguments, settings).await,
         Command::Schema(arguments) => schema::schema(arguments, settings).await,

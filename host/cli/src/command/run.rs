@@ -1,46 +1,95 @@
-//! `windlass run`: a plan becomes events.
+//! `windlass run`: a plan becomes events, and a record while it does.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use pipeline::{Plan, StepId};
-use report::{Fault, Kind};
-use run::{Engine, EventSink, OnFailure, Options, RunResult, SystemClock};
+use record::{Choices, Detail, EarlierRun, Identity, NewRun, Recorder};
+use report::{Diagnostic, Fault, Kind, Mask};
+use run::{
+    Clock as _, Engine, EventSink, Fanout, OnFailure, Options, Reuse, RunResult, SystemClock,
+};
+use serde_json::Value;
 
 use super::{Failure, load};
-use crate::args::{Format, Run};
+use crate::args::{Format, Given, Run};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::ui;
-use crate::wiring::{self, Runner};
+use crate::wiring::Runner;
 
 /// At least so many steps at once: most steps wait for a network.
 const FEWEST_JOBS: usize = 4;
 
+/// A run that is wanted, whoever wants it.
+pub(super) struct Wanted {
+    pub(super) given: Given,
+    pub(super) choices: Choices,
+    pub(super) jobs: Option<u16>,
+    pub(super) format: Format,
+    /// The run that it does again.
+    pub(super) again: Option<Again>,
+}
+
+/// What is done again.
+pub(super) struct Again {
+    /// The run's id.
+    pub(super) id: String,
+    /// Its results, if they are taken where they still hold.
+    pub(super) results: Option<Detail>,
+    /// The step that runs in any case.
+    pub(super) from: Option<String>,
+}
+
 pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<Exit, Failure> {
-    let loaded = load::load(&arguments.given.file, settings).await?;
-    let plan = loaded.plan(&arguments.given, settings)?;
+    let Run { given, only, jobs, keep_going, format } = arguments;
+    let choices = Choices { only, keep_going };
+    start(Wanted { given, choices, jobs, format, again: None }, settings).await
+}
+
+/// Runs what is wanted, and records it while it runs.
+pub(super) async fn start(wanted: Wanted, settings: &Settings) -> Result<Exit, Failure> {
+    // While plugins are loaded.
+    let recorder = Recorder::open(&settings.state_dir, not_kept(settings));
+    let loaded = load::load(&wanted.given.file, settings).await?;
+    let plan = loaded.plan(&wanted.given, settings)?;
     let load::Loaded { plugins, backends, mask, pipeline: _ } = loaded;
+    // What is recorded before they are used must not hold them either.
+    backends.secrets.learn_environment();
+    let mut options = options(&wanted, &plan)?;
+    let new = new_run(&wanted, &plan, &options, &mask)?;
+    let recorder = match recorder.create(new, SystemClock.now()) {
+        Ok(identity) => Some((Arc::new(recorder), identity)),
+        Err(fault) => {
+            not_kept(settings)(&fault);
+            None
+        }
+    };
+    if let Some((_, identity)) = &recorder {
+        options.run.clone_from(&identity.id);
+    }
+    let Wanted { format, again, .. } = wanted;
+    if let Some(Again { results: Some(results), from, .. }) = again {
+        let earlier = EarlierRun::new(results, from.as_deref(), mask.clone());
+        options.earlier = Some(Reuse(Arc::new(earlier)));
+    }
+    let sink = sink(format, recorder.as_ref(), &mask, settings)?;
     let source_date_epoch = settings.source_date_epoch;
     let pipeline = plan.name.clone();
     let runner = Runner { pipeline, plugins, backends, source_date_epoch };
-    let sink: Arc<dyn EventSink> = match arguments.format {
-        Format::Human => Arc::new(ui::Human::new(settings, mask.clone())),
-        Format::Json => Arc::new(ui::json(mask.clone()).map_err(|error| {
-            Fault::new(Kind::Failed, "standard output cannot be written").cause(error)
-        })?),
-    };
-    let options = options(&arguments, &plan)?;
     let engine = Engine { runner: Arc::new(runner), sink, clock: Arc::new(SystemClock), mask };
     let ran = Signals::watch(async |signals| {
+        if let Some((recorder, _)) = &recorder {
+            recorder.watch(signals.run.clone());
+        }
         let result = run::execute(&plan, &engine, &options, &signals.run).await;
         (result, signals.exit())
     })
     .await;
     match ran {
         Ok((result, interrupted)) => {
-            if arguments.format == Format::Human {
+            if format == Format::Human {
                 explain(&plan, &result, settings);
             }
             Ok(match result.exit {
@@ -55,27 +104,98 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<Exit, Fai
     }
 }
 
-fn options(arguments: &Run, plan: &Plan) -> Result<Options, Failure> {
+/// The record first: what people are told of the end is true already.
+fn sink(
+    format: Format,
+    recorder: Option<&(Arc<Recorder>, Identity)>,
+    mask: &Mask,
+    settings: &Settings,
+) -> Result<Arc<dyn EventSink>, Failure> {
+    let shown: Arc<dyn EventSink> = match format {
+        Format::Human => {
+            let human = ui::Human::new(settings, mask.clone());
+            Arc::new(match recorder {
+                Some((_, identity)) => human.called(identity.short.clone()),
+                None => human,
+            })
+        }
+        Format::Json => Arc::new(ui::json(mask.clone()).map_err(|error| {
+            Fault::new(Kind::Failed, "standard output cannot be written").cause(error)
+        })?),
+    };
+    Ok(match recorder {
+        Some((recorder, _)) => {
+            Arc::new(Fanout(vec![Arc::clone(recorder) as Arc<dyn EventSink>, shown]))
+        }
+        None => shown,
+    })
+}
+
+/// Says that the record is not kept, or not whole. The run goes on.
+fn not_kept(settings: &Settings) -> impl Fn(&Fault) + Send + use<> {
+    let style = settings.style;
+    move |fault| {
+        let message = format!("this run is not recorded, or not whole: {fault}");
+        let warning = Diagnostic::warning(message).maybe_help(fault.help.clone());
+        ui::show_diagnostics(&[warning], style);
+    }
+}
+
+fn new_run(
+    wanted: &Wanted,
+    plan: &Plan,
+    options: &Options,
+    mask: &Mask,
+) -> Result<NewRun, Failure> {
+    let file = std::path::absolute(&wanted.given.file).map_err(|error| {
+        Fault::new(Kind::Failed, "the present directory has no path").cause(error)
+    })?;
+    // A value that holds a secret is nobody's to keep; its name is.
+    let is_open = |text: &String| mask.apply(text) == *text;
+    let (open, withheld): (Vec<_>, Vec<_>) =
+        wanted.given.inputs.iter().cloned().partition(|(_, text)| is_open(text));
+    Ok(NewRun {
+        pipeline: plan.name.clone(),
+        file,
+        source: load::digest_of(&plan.source),
+        inputs: open.into_iter().collect(),
+        withheld: withheld.into_iter().map(|(name, _)| name).collect(),
+        trigger: options.trigger,
+        cause: Value::Null,
+        platform: options.platform.clone(),
+        rerun_of: wanted.again.as_ref().map(|again| again.id.clone()),
+        choices: wanted.choices.clone(),
+    })
+}
+
+fn options(wanted: &Wanted, plan: &Plan) -> Result<Options, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let jobs = arguments.jobs.map_or(cores.max(FEWEST_JOBS), usize::from);
-    let mut options = Options::new(wiring::run_id(&SystemClock));
+    let jobs = wanted.jobs.map_or(cores.max(FEWEST_JOBS), usize::from);
+    let mut options = Options::new(record::new_id());
     options.jobs = NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN);
-    if arguments.keep_going {
+    if wanted.choices.keep_going {
         options.on_failure = OnFailure::KeepGoing;
     }
-    if let Some(only) = &arguments.only {
-        let Some(step) = plan.step(only) else {
-            let known = plan.steps.iter().map(|step| step.id.as_str());
-            let mut fault = Fault::new(Kind::Invalid, format!("there is no step `{only}`"));
-            fault = match report::closest(only, known.clone()) {
-                Some(near) => fault.help(format!("did you mean `--only {near}`?")),
-                None => fault.help(format!("the steps are {}", report::and_list(known))),
-            };
-            return Err(Failure::Usage(fault));
-        };
-        options.only = Some(StepId::clone(&step.id));
+    if let Some(only) = &wanted.choices.only {
+        options.only = Some(known_step(plan, "--only", only)?);
+    }
+    if let Some(from) = wanted.again.as_ref().and_then(|again| again.from.as_ref()) {
+        known_step(plan, "--from", from)?;
     }
     Ok(options)
+}
+
+/// The step `id`, which the option `option` names.
+fn known_step(plan: &Plan, option: &str, id: &str) -> Result<StepId, Failure> {
+    if let Some(step) = plan.step(id) {
+        return Ok(StepId::clone(&step.id));
+    }
+    let known = plan.steps.iter().map(|step| step.id.as_str());
+    let fault = Fault::new(Kind::Invalid, format!("there is no step `{id}`"));
+    Err(Failure::Usage(match report::closest(id, known.clone()) {
+        Some(near) => fault.help(format!("did you mean `{option} {near}`?")),
+        None => fault.help(format!("the steps are {}", report::and_list(known))),
+    }))
 }
 
 /// Says at the end why steps failed, each with its place in the file.

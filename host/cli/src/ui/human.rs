@@ -1,7 +1,7 @@
 //! Events as lines and bars on standard error.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,19 @@ pub(crate) struct Human {
     quiet: bool,
     verbose: u8,
     bars: Option<MultiProgress>,
+    /// What the run is called, where its id can be said with fewer characters.
+    short: Option<String>,
+    to: To,
     state: Mutex<State>,
+}
+
+/// Where lines go.
+#[derive(Clone, Copy)]
+enum To {
+    /// Beside the data that a command writes.
+    Errors,
+    /// They are the data.
+    Output,
 }
 
 #[derive(Default)]
@@ -55,8 +67,24 @@ impl Human {
             quiet: settings.quiet,
             verbose: settings.verbose,
             bars: settings.bars.then(MultiProgress::new),
+            short: None,
+            to: To::Errors,
             state: Mutex::default(),
         }
+    }
+
+    /// Lines on standard output, of a run that was recorded: masked already.
+    pub(crate) fn replay(settings: &Settings) -> Self {
+        let style = match std::io::stdout().is_terminal() {
+            true => settings.style,
+            false => Style::Plain,
+        };
+        Self { bars: None, to: To::Output, style, ..Self::new(settings, Mask::new()) }
+    }
+
+    /// Calls the run `short` in place of its id.
+    pub(crate) fn called(self, short: String) -> Self {
+        Self { short: Some(short), ..self }
     }
 
     fn tone(&self, text: &str, tone: Tone) -> String {
@@ -77,7 +105,12 @@ impl Human {
         let text = format!("{}\n", self.mask.apply(text));
         // In one piece: standard error has no buffer, and lines of two processes may meet there. A
         // terminal that went away is no reason to end the run.
-        let write = || drop(std::io::stderr().write_all(text.as_bytes()));
+        let write = || {
+            let _ = match self.to {
+                To::Errors => std::io::stderr().write_all(text.as_bytes()),
+                To::Output => std::io::stdout().write_all(text.as_bytes()),
+            };
+        };
         match &self.bars {
             // Above the bars.
             Some(bars) => bars.suspend(write),
@@ -102,6 +135,14 @@ impl Human {
         }
         let time = took(Duration::from_millis(finished.took_ms));
         let text = match finished.outcome {
+            Outcome::Succeeded if finished.reused.is_some() => {
+                let run = finished.reused.as_deref().unwrap_or_default();
+                let summary = finished
+                    .summary
+                    .as_ref()
+                    .map_or_else(String::new, |summary| format!(": {summary}"));
+                format!("{} from run {run}{summary}", self.tone("reused", Tone::Good))
+            }
             Outcome::Succeeded => {
                 let status = finished.status.map_or("succeeded", |status| match status {
                     Status::Changed => "changed",
@@ -202,10 +243,11 @@ impl EventSink for Human {
                 if !self.quiet {
                     let dry = if *dry_run { ", dry run" } else { "" };
                     let count = plural(steps.len(), "step");
+                    let run = self.short.as_ref().unwrap_or(run);
                     self.line(&format!("run {run} of {pipeline}: {count}{dry}"));
                 }
             }
-            EventKind::StepStarted { step } => {
+            EventKind::StepStarted { step, .. } => {
                 if self.verbose > 0 {
                     self.step_line(state, step, &self.tone("started", Tone::Quiet));
                 }

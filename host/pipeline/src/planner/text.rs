@@ -10,6 +10,7 @@ use crate::at::At;
 use crate::check::Plugin;
 use crate::name::{StepId, means};
 use crate::order::{Edge, Why};
+use crate::plan::RunFacts;
 use crate::reference::{Path, References};
 use crate::schema::Tree;
 use crate::template::{Node, Place, Text};
@@ -192,7 +193,8 @@ impl Planner<'_> {
             "inputs" => self.input(path, text),
             "steps" => self.other_step(path, text, site, found),
             "run" => match path.name(1) {
-                None | Some("id" | "date") => Ok(Verdict::Waits),
+                None => Ok(Verdict::Waits),
+                Some(field) if RunFacts::NAMES.contains(&field) => Ok(Verdict::Waits),
                 Some(field) => {
                     let at = text.span_of(Some(path.range(1)));
                     self.report(problem::unknown_run_field(self.source, at, field));

@@ -2,6 +2,7 @@
 
 use report::{Diagnostic, Source, Span};
 
+use crate::plan::RunFacts;
 use crate::problem::{choose, suggest};
 use crate::template::shorten;
 
@@ -106,7 +107,7 @@ pub(crate) fn secret_in_template(source: &Source, span: Span, name: Option<&str>
 pub(crate) fn unknown_run_field(source: &Source, span: Span, field: &str) -> Diagnostic {
     Diagnostic::error(format!("a run has no `{}`", shorten(field)))
         .at(source, span, "undefined")
-        .maybe_help(choose(field, &["id", "date"]))
+        .maybe_help(choose(field, &RunFacts::NAMES))
 }
 
 pub(crate) fn unknown_variable(

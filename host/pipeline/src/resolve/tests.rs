@@ -21,7 +21,7 @@ fn second(rest: &str) -> Plan {
 fn scope(outputs: Value) -> Scope {
     let facts = StepFacts { outcome: "succeeded".to_owned(), outputs };
     Scope {
-        run: RunFacts { id: "r1".to_owned(), date: "2025-11-30".to_owned() },
+        run: RunFacts { id: "r1".to_owned(), ..RunFacts::default() },
         steps: [("my-base".parse().unwrap(), facts)].into(),
         ..Scope::default()
     }

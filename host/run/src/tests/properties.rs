@@ -88,7 +88,7 @@ proptest! {
         let mut running = Vec::new();
         let mut ended = Vec::new();
         for event in &account.events {
-            if let EventKind::StepStarted { step } = &event.kind {
+            if let EventKind::StepStarted { step, .. } = &event.kind {
                 let planned = plan.step(step.as_str()).unwrap();
                 for need in planned.needs.iter().chain(&planned.follows) {
                     prop_assert!(ended.contains(&need.to_string()), "{step} before {need}");

@@ -94,7 +94,7 @@ async fn what_a_step_says_is_masked_gathered_and_ends_with_the_step() {
         str![[r#"
 {"format":"windlass-events","version":1,"writer":"0.1.0"}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":0,"event":"run-started","run":"run-1","pipeline":"test","dry-run":false,"jobs":4,"steps":[{"id":"a","uses":"fake","version":"1.0.0","digest":"sha256:0"}]}
-{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":0,"event":"step-started","step":"a"}
+{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":0,"event":"step-started","step":"a","inputs":{}}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":0,"event":"group-started","step":"a","title":"fetch"}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":0,"event":"log","step":"a","level":"info","message":"hello ***","fields":[["who","***"]]}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":0,"event":"log","step":"a","level":"warn","message":"careful"}
@@ -108,7 +108,7 @@ async fn what_a_step_says_is_masked_gathered_and_ends_with_the_step() {
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"ledger","step":"a","line":{"capability":"http","action":"GET","target":"https://example.com/***","result":"denied.http","elapsed-us":1500}}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"progress-started","step":"a","progress":2,"title":"left open","total":null,"unit":"items"}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"progress-ended","step":"a","progress":2}
-{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"step-finished","step":"a","outcome":"succeeded","status":"changed","attempts":1,"took-ms":180,"outputs":{"token":["***"],"deadline":true},"summary":"***"}
+{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"step-finished","step":"a","outcome":"succeeded","status":"changed","attempts":1,"took-ms":180,"outputs":{"token":["***"],"deadline":true},"summary":"***","withheld":true}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"run-finished","outcome":"succeeded"}
 
 "#]]
@@ -157,7 +157,8 @@ async fn the_record_counts_what_was_said() {
               ],
               "deadline": true
             },
-            "summary": "***"
+            "summary": "***",
+            "withheld": true
           },
           "warnings": 1,
           "errors": 0,
@@ -255,7 +256,12 @@ fn what_a_later_minor_version_adds_is_passed_over() {
     );
     let events: Vec<Event> = ndjson::read(text.as_bytes()).unwrap().map(Result::unwrap).collect();
     assert_eq!(events[0].kind, EventKind::Unknown);
-    assert_eq!(events[1].kind, EventKind::StepStarted { step: crate::Instance::new("a") });
+    let started = EventKind::StepStarted {
+        step: crate::Instance::new("a"),
+        inputs: serde_json::Value::Null,
+        dry_run: false,
+    };
+    assert_eq!(events[1].kind, started);
     assert_eq!(RunRecord::from_events(&events), None);
 }
 
