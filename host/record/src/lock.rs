@@ -4,6 +4,10 @@ use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Where the files are, and how they end.
+const FOLDER: &str = "runs";
+const ENDING: &str = ".lock";
+
 /// A run that this process runs. What is dropped before the run is said to be over was interrupted.
 #[derive(Debug)]
 pub struct Held {
@@ -58,6 +62,13 @@ pub(crate) fn forget(directory: &Path, id: &str) {
     let _ = fs_err::remove_file(path(directory, id));
 }
 
+/// The runs whose files are there.
+pub(crate) fn ids(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs_err::read_dir(directory.join(FOLDER)) else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_suffix(ENDING).map(str::to_owned)).collect()
+}
+
 fn path(directory: &Path, id: &str) -> PathBuf {
-    directory.join("runs").join(format!("{id}.lock"))
+    directory.join(FOLDER).join(format!("{id}{ENDING}"))
 }

@@ -222,37 +222,47 @@ impl Store {
             .query_row([key], |row| row.get(0))
     }
 
-    /// Writes that runs whose process is gone were interrupted.
+    /// Writes that runs whose process is gone were interrupted, and removes what they left.
     ///
     /// # Errors
     /// [`RecordError::Sqlite`].
     pub fn settle(&mut self) -> Result<(), RecordError> {
         let gone = self.gone().map_err(|source| self.failed(source))?;
-        if gone.is_empty() {
+        let directory = self.directory.clone();
+        let left = lock::ids(&directory);
+        if gone.is_empty() && left.iter().all(|id| lock::is_held(&directory, id)) {
             return Ok(());
         }
         self.note(|tx| {
-            for (key, _) in &gone {
+            for key in &gone {
                 // It may have ended well meanwhile: then it is not running any more.
                 tx.execute(
                     "UPDATE runs SET status = 'interrupted' WHERE key = ?1 AND status = 'running'",
                     [key],
                 )?;
             }
+            // Who was killed before the row was there leaves a file too. Nobody makes one for a run
+            // that is not open while this transaction lasts.
+            let mut open = tx.prepare_cached(
+                "SELECT 1 FROM runs WHERE id = ?1 AND status IN ('queued', 'running')",
+            )?;
+            for id in left.iter().filter(|id| !lock::is_held(&directory, id)) {
+                if !open.exists([id])? {
+                    lock::forget(&directory, id);
+                }
+            }
             Ok(())
-        })?;
-        gone.iter().for_each(|(_, id)| lock::forget(&self.directory, id));
-        Ok(())
+        })
     }
 
     /// Runs that are said to be running, and are not.
-    fn gone(&self) -> rusqlite::Result<Vec<(i64, String)>> {
+    fn gone(&self) -> rusqlite::Result<Vec<i64>> {
         let mut query =
             self.connection.prepare_cached("SELECT key, id FROM runs WHERE status = 'running'")?;
         let running = query.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut gone = running.collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
         gone.retain(|(_, id)| !lock::is_held(&self.directory, id));
-        Ok(gone)
+        Ok(gone.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Forgets runs that are over, and says how many.
