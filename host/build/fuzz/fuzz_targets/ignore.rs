@@ -31,7 +31,10 @@ fuzz_target!(|bytes: &[u8]| {
         let of_file = ignore.child(&place, OsStr::from_bytes(name), false).verdict;
         assert_ne!(of_file, Verdict::DropTree, "{path:?} is a file");
         assert_eq!(of_file == Verdict::Keep, judged.verdict == Verdict::Keep, "{path:?}");
-        assert!(!is_gone || judged.verdict != Verdict::Keep, "{path:?} was dropped with its folder");
+        assert!(
+            !is_gone || judged.verdict != Verdict::Keep,
+            "{path:?} was dropped with its folder"
+        );
         is_gone |= judged.verdict == Verdict::DropTree;
         place = judged.place.expect("a directory has a place");
     }

@@ -1,8 +1,8 @@
 //! Any bytes as two layers, one over the other, in a directory of their own: nothing is made outside
 //! of it, and all of it can be removed.
 //!
-//! `cargo +nightly fuzz run unpack`, in the folder above. A NUL byte is where the second layer begins
-//! if the first says no length: the first two bytes are the length of the first.
+//! `cargo +nightly fuzz run unpack`, in the folder above. The first two bytes are the length of the
+//! first layer.
 
 #![no_main]
 
@@ -15,6 +15,7 @@ use build::snapshot::Snapshot;
 use build::tree::Tree as _;
 use build::unpack::unpack;
 use libfuzzer_sys::fuzz_target;
+use windlass_build_fuzz::mended;
 
 /// Sparse files are long and cost nothing to say.
 fn limits() -> Limits {
@@ -45,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (name, layer) in [("lower", lower), ("upper", upper)] {
         let into = place.path().join(name);
         std::fs::create_dir(&into).unwrap();
-        let reader = LayerReader::new(Cursor::new(layer.to_vec()), limits());
+        let reader = LayerReader::new(Cursor::new(mended(layer)), limits());
         if unpack(reader, &into, &snapshot, rights()).is_err() {
             break;
         }

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 
 use oci::{Algorithm, Digest, Hasher};
 
+use super::block::{BLOCK, Block};
 use super::limits::RATIO_FROM;
 use super::{Limits, ReadError};
 
@@ -19,9 +20,6 @@ const CHUNK: usize = 256 << 10;
 
 /// Chunks that wait.
 const QUEUE: usize = 4;
-
-/// The longest of the marks that formats begin with.
-const LONGEST_MARK: usize = 6;
 
 /// A reader of plain bytes.
 pub(super) struct Plain {
@@ -175,9 +173,11 @@ fn inflate(
 fn decoder(
     mut blob: impl Read + Send + 'static,
 ) -> Result<(Box<dyn Read>, Option<&'static str>), ReadError> {
-    let mut mark = vec![0; LONGEST_MARK];
-    let length = fill(&mut blob, &mut mark).map_err(ReadError::from_io)?;
-    mark.truncate(length);
+    let mut first = Block([0; BLOCK]);
+    let length = fill(&mut blob, &mut first.0).map_err(ReadError::from_io)?;
+    let mark = first.0.get(..length).unwrap_or_default().to_vec();
+    // A tar begins with a name, which may be any of the marks.
+    let is_plain = length == BLOCK && first.is_sealed();
     let is_skippable = mark.first().is_some_and(|byte| byte & 0xf0 == 0x50)
         && mark.get(1..4) == Some(b"\x2a\x4d\x18");
     let is_gzip = mark.starts_with(b"\x1f\x8b");
@@ -186,6 +186,7 @@ fn decoder(
     let is_bzip2 = mark.starts_with(b"BZh");
     let whole = BufReader::with_capacity(CHUNK / 4, io::Cursor::new(mark).chain(blob));
     Ok(match (is_gzip, is_zstd) {
+        _ if is_plain => (Box::new(whole), None),
         (true, _) => (Box::new(flate2::bufread::MultiGzDecoder::new(whole)), Some("gzip")),
         (_, true) => (Box::new(unzstd(whole)?), Some("zstd")),
         _ if is_xz => (Box::new(unxz(whole)), Some("xz")),

@@ -1,4 +1,5 @@
 use std::io::{self, Cursor, Read as _, Write};
+use std::os::unix::ffi::OsStringExt as _;
 
 use oci::Digest;
 use proptest::prelude::*;
@@ -230,6 +231,23 @@ fn a_layer_without_entries_is_two_empty_blocks() {
     let writer = LayerWriter::new(Blob::default(), &options(Compression::None));
     let layer = writer.finish().unwrap();
     assert_eq!((layer.size, layer.diff_id), (1024, Digest::of(&[0; 1024])));
+}
+
+#[test]
+fn a_tar_may_begin_with_a_name_that_is_a_mark_of_a_format() {
+    for name in ["BZh91AY", "7z", "\u{1f}", "PK"] {
+        let tree = [file(name, "content")];
+        let (layer, blob) = pack(&tree, &options(Compression::None));
+        let reader = LayerReader::new(Cursor::new(blob), Limits::default());
+        assert_eq!(read_all(reader), (tree.to_vec(), layer.diff_id), "{name}");
+    }
+    // Names need not be text.
+    let name = std::ffi::OsString::from_vec(b"\x1f\x8b\x08".to_vec());
+    let mut tree = [file("x", "content")];
+    tree[0].0.path = name.into();
+    let (layer, blob) = pack(&tree, &options(Compression::None));
+    let reader = LayerReader::new(Cursor::new(blob), Limits::default());
+    assert_eq!(read_all(reader), (tree.to_vec(), layer.diff_id));
 }
 
 #[test]
