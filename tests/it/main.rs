@@ -42,6 +42,7 @@ mod signals;
 mod store;
 mod tidy;
 mod trouble;
+mod watch_base_image;
 
 use support::TestHost;
 
