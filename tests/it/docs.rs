@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde_json::json;
 use support::{Access, DockerRegistry, Image, Skopeo, TestHost, push_with_skopeo, repository_root};
 
 use crate::host;
@@ -47,6 +48,9 @@ fn every_example_passes_check() {
 /// The example that builds an image.
 const BUILT: &str = "build.toml";
 
+/// The example that builds an image again if its base has changed.
+const WATCHED: &str = "watch.toml";
+
 #[test]
 fn every_example_runs_with_registries_of_this_machine() {
     let image = Image::multi_arch(&["linux/amd64", "linux/arm64"], 1000);
@@ -85,6 +89,13 @@ fn every_example_runs_with_registries_of_this_machine() {
                 "mirror/base/node:22",
             ),
         ),
+        (
+            WATCHED,
+            (
+                vec![format!("base={from}/base/alpine:3.20"), format!("target={to}/watched")],
+                "watched:latest",
+            ),
+        ),
     ]);
     let (host, names) = host_with_examples();
     assert_eq!(names, examples.keys().map(|name| (*name).to_owned()).collect());
@@ -97,6 +108,16 @@ fn every_example_runs_with_registries_of_this_machine() {
         if *name == BUILT {
             // What it makes is another image than what went in.
             assert_eq!(Skopeo::new().tags(&format!("docker://{to}/hello")).len(), 2);
+            continue;
+        }
+        if *name == WATCHED {
+            // It has built; with nothing changed it does not.
+            assert_eq!(Skopeo::new().tags(&format!("docker://{to}/watched")), ["latest"]);
+            arguments.extend(["--format", "json"]);
+            let again = host.run(&arguments);
+            again.exits(0);
+            assert_eq!(again.finished("watch")["outputs"]["requests"], json!({ "HEAD": 1 }));
+            assert_eq!(again.finished("app")["outcome"], "skipped");
             continue;
         }
         let found = Skopeo::new().digest(&format!("docker://{to}/{written}"));

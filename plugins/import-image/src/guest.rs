@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use images::Place;
 use windlass_plugin::oci::{Access, Copied, Copy, CopyBatch, Forecast, Repository};
 use windlass_plugin::{Context, Error, Outcome, Request, Result, Step, log};
 
 use crate::import::{Host, Order, import};
 use crate::inputs::{self, Inputs};
 use crate::outputs::Outputs;
-use crate::place::Place;
 use crate::terms::{Terms, Wanted};
 
 /// Tags that are asked for at once; the most that the host gives.

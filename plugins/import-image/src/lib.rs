@@ -14,8 +14,6 @@ pub mod import;
 pub mod inputs;
 pub mod outputs;
 pub mod pair;
-pub mod place;
 pub mod report;
 pub mod select;
 pub mod terms;
-pub mod version;

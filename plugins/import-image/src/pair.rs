@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use images::Place;
 use windlass_plugin::{Error, Result};
 
 use crate::inputs::Inputs;
-use crate::place::Place;
 
 /// One source and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

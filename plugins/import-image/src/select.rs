@@ -8,19 +8,16 @@
 //! Tags that stand for what refers to other images (`sha256-…`) are never meant: `referrers` decides
 //! about those.
 
+use images::{Choice, is_referrer_tag, version};
 use regex_lite::Regex;
 use semver::VersionReq;
 use windlass_plugin::{Error, Result};
 
 use crate::glob;
 use crate::inputs::Inputs;
-use crate::version;
 
 /// Some tags of a repository are shown if none of them was meant.
 const SHOWN: usize = 5;
-
-/// The hexadecimal digits of the shortest digest that is in use.
-const SHORTEST_HEX: usize = 64;
 
 /// What the inputs say of tags.
 #[derive(Debug)]
@@ -133,26 +130,14 @@ impl<'a> Selection<'a> {
 }
 
 fn whole_regex(text: &str) -> Result<Regex> {
-    Regex::new(&format!("^(?:{text})$")).map_err(|error| {
-        Error::invalid(format!("`tag-regex` is no regular expression: {error}"))
-            .hint(r#"write it like `tag-regex = '1\.\d+'`"#)
-    })
+    Choice::regex(text)
+        .map_err(|wrong| Error::invalid(wrong).hint(r#"write it like `tag-regex = '1\.\d+'`"#))
 }
 
 fn range(text: &str) -> Result<VersionReq> {
-    VersionReq::parse(text).map_err(|error| {
-        Error::invalid(format!("`semver` is no range of versions: {error}"))
-            .hint(r#"write it like `semver = ">=1.2, <2"` or `semver = "~3.20"`"#)
+    Choice::range(text).map_err(|wrong| {
+        Error::invalid(wrong).hint(r#"write it like `semver = ">=1.2, <2"` or `semver = "~3.20"`"#)
     })
-}
-
-/// `sha256-HEX`, with `.sig` and the like behind it or without.
-fn is_referrer_tag(tag: &str) -> bool {
-    let Some((algorithm, rest)) = tag.split_once('-') else { return false };
-    let hex = rest.split('.').next().unwrap_or_default();
-    matches!(algorithm, "sha256" | "sha512")
-        && hex.len() >= SHORTEST_HEX
-        && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
