@@ -64,7 +64,7 @@ fn a_dockerfile_leads_nowhere_that_was_not_granted() {
 fn a_dockerfile_that_is_wrong_is_told_with_its_line() {
     let host = host().file("Dockerfile", "FROM alpine\nCOPY --from=\n");
     host.write("p.toml", pipeline("file = \"Dockerfile\""));
-    host.run(&["run", "p.toml", "--quiet"]).exits(2).stderr_says(&["Dockerfile:2:"]);
+    host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&["Dockerfile:2:"]);
     host.write("p.toml", pipeline("file = \"File\""));
     host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&["File", "name it with `file`"]);
 }
@@ -116,7 +116,7 @@ fn an_image_that_does_not_say_what_it_was_built_on_is_told() {
     let with = format!("annotations-of = \"{}/base:1\"", registry.address());
     let host = host().file("p.toml", pipeline(&with));
     let ran = host.run(&["run", "p.toml", "--quiet"]);
-    ran.exits(2).stderr_says(&["does not say what it was built on", "name its base with `images`"]);
+    ran.exits(1).stderr_says(&["does not say what it was built on", "name its base with `images`"]);
 }
 
 #[test]
