@@ -35,7 +35,7 @@ fn new_run(pipeline: &str) -> NewRun {
 /// All that stands in the files of the store.
 fn bytes(directory: &Path) -> Vec<u8> {
     let files = ["runs.sqlite", "runs.sqlite-wal"].map(|name| directory.join(name));
-    files.iter().filter_map(|path| std::fs::read(path).ok()).flatten().collect()
+    files.iter().filter_map(|path| fs_err::read(path).ok()).flatten().collect()
 }
 
 fn open(directory: &Path) -> Store {

@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use images::Known;
 use serde::{Deserialize, Serialize};
@@ -104,10 +105,11 @@ impl Book {
     fn record(&self, host: &dyn Host, name: &str) -> Result<Option<Record>> {
         let number = page_of(name);
         let mut open = self.open.borrow_mut();
-        if !open.contains_key(&number) {
-            open.insert(number, read(host, number)?);
-        }
-        Ok(open.get(&number).and_then(|open| open.page.images.get(name)).cloned())
+        let page = match open.entry(number) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(read(host, number)?),
+        };
+        Ok(page.page.images.get(name).cloned())
     }
 
     /// Will remember `known` of `name`, of which [`Book::known`] was asked before.

@@ -122,12 +122,7 @@ impl Host for Imports {
     }
 
     fn read(&self, path: &str) -> Result<String> {
-        workspace::read_to_string(path).map_err(|error| match error.hint_text() {
-            None if error.is("not-found") => {
-                error.hint("name it with `file`, or give its text as `dockerfile`")
-            }
-            _ => error,
-        })
+        workspace::read_to_string(path)
     }
 
     fn load(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>> {

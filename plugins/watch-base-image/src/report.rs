@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn one_failure_is_told_as_it_is_and_several_as_one() {
         let a = failure("a", "oci.unauthorized");
-        assert_eq!(error(&[a.clone()], 3).unwrap().message(), "check `a`: no");
+        assert_eq!(error(std::slice::from_ref(&a), 3).unwrap().message(), "check `a`: no");
         let both = error(&[a.clone(), failure("b", "oci.unauthorized")], 3).unwrap();
         assert_eq!(both.code(), "oci.unauthorized");
         assert_eq!(both.message(), "2 of 3 images could not be checked\n`a`: no\n`b`: no");

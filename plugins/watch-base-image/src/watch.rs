@@ -45,7 +45,8 @@ pub fn watch(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<(Outp
     hold_for_others(&mut judgements, terms.settle, host.now());
     let all = checked.len() + failures.len();
     let has_changed = checked.iter().any(Checked::has_changed);
-    let fails = !failures.is_empty() && !(inputs.keep_going && has_changed);
+    let is_enough = inputs.keep_going && has_changed;
+    let fails = !failures.is_empty() && !is_enough;
     if !is_dry_run {
         let lost = remember(&checked, book, !fails, host)?;
         for one in checked.iter_mut().filter(|one| one.target.basis.is_none()) {
@@ -91,7 +92,11 @@ fn check(target: Target, terms: &Terms, book: &Book, host: &dyn Host) -> Result<
                 have.join(", ")
             )))
         }
-        _ => Ok(Checked { target, seen, judgement, at }),
+        Stand::Waiting(_)
+        | Stand::Unchanged
+        | Stand::Armed
+        | Stand::Settling { .. }
+        | Stand::Changed(_) => Ok(Checked { target, seen, judgement, at }),
     }
 }
 

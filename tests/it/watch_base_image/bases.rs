@@ -66,7 +66,7 @@ fn a_dockerfile_that_is_wrong_is_told_with_its_line() {
     host.write("p.toml", pipeline("file = \"Dockerfile\""));
     host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&["Dockerfile:2:"]);
     host.write("p.toml", pipeline("file = \"File\""));
-    host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&["File", "name it with `file`"]);
+    host.run(&["run", "p.toml", "--quiet"]).exits(1).stderr_says(&["`File` does not exist"]);
 }
 
 /// A step that builds `app:1` from `base:1`, for the platform of the base's first image.

@@ -309,7 +309,7 @@ fn a_disk_that_is_full_is_said_once_and_the_run_is_not_said_to_be_over() {
 #[test]
 fn a_store_that_cannot_be_opened_is_no_reason_to_wait() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("runs.sqlite"), [7; 4096]).unwrap();
+    fs_err::write(folder.path().join("runs.sqlite"), [7; 4096]).unwrap();
     let path = folder.path().to_owned();
     let (recorder, said) = recorder(move || Store::open(&path));
     let fault = recorder.create(new_run("many"), at(0)).unwrap_err();

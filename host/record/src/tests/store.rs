@@ -83,7 +83,7 @@ fn a_run_and_why_it_was_created_are_one_transaction() {
     let id = decide(&mut store).unwrap();
     // The same digest again: neither is there.
     assert!(decide(&mut store).is_err());
-    assert_eq!(ids(&store, &Selection::default()), [id.clone()]);
+    assert_eq!(ids(&store, &Selection::default()), std::slice::from_ref(&id));
     assert_eq!(store.row(&id).unwrap().unwrap().status, RunStatus::Queued);
     let held = store.claim(&id, at(1)).unwrap().unwrap();
     assert!(open(folder.path()).claim(&id, at(1)).unwrap().is_none(), "one process runs it");
@@ -257,17 +257,17 @@ fn a_file_of_a_later_version_is_refused_and_left_alone() {
 fn a_file_that_is_none_of_ours_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs.sqlite");
-    std::fs::write(&path, "no database, but long enough to be read as one".repeat(100)).unwrap();
+    fs_err::write(&path, "no database, but long enough to be read as one".repeat(100)).unwrap();
     let (kind, _, help) = fault(Store::open(folder.path()).unwrap_err());
     assert_eq!(kind, Kind::Failed);
     assert!(help.unwrap().ends_with("away: a new one is begun in its place"));
-    assert!(std::fs::read_to_string(&path).unwrap().starts_with("no database"));
+    assert!(fs_err::read_to_string(&path).unwrap().starts_with("no database"));
 }
 
 #[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("state"), "a file").unwrap();
+    fs_err::write(folder.path().join("state"), "a file").unwrap();
     let (_, message, help) = fault(Store::open(&folder.path().join("state")).unwrap_err());
     assert!(message.contains("/state` cannot be opened"), "{message}");
     assert!(help.unwrap().contains("WINDLASS_STATE_DIR"));
