@@ -43,6 +43,7 @@ mod signals;
 mod store;
 mod tidy;
 mod trouble;
+mod watch;
 mod watch_base_image;
 
 use support::TestHost;

@@ -84,7 +84,7 @@ pub trait Reporter: Send + Sync {
 }
 
 /// Hears nothing.
-pub(crate) struct Nobody;
+pub struct Nobody;
 
 impl Reporter for Nobody {
     fn log(&self, _level: Level, _message: &str, _fields: &[Field]) {}

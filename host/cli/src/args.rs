@@ -1,6 +1,7 @@
 //! The command line, as people type it.
 
 pub(crate) mod runs;
+pub(crate) mod watch;
 
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ Exit codes:
   4    authentication failed, or a secret is unavailable
   5    transient: worth trying again
   6    a digest, lock or signature does not match
-  10   plan --live --detailed-exitcode: something would change
+  10   --detailed-exitcode of plan --live and watch --once: something would change, or did
   70   a bug of ours
   124  timed out
   130  interrupted (143 by SIGTERM)";
@@ -75,6 +76,10 @@ pub(crate) enum Command {
     Run(Run),
     /// List runs; show one, follow it, stop it, or do it again
     Runs(runs::Runs),
+    /// Run pipelines when what their `[on]` names has come
+    Watch(watch::Watch),
+    /// List what starts runs, and how it is
+    Triggers(watch::Triggers),
     /// Check a pipeline file; run nothing
     Check(Check),
     /// Show what would run, and what each step would be granted

@@ -98,6 +98,11 @@ impl Index {
         }
     }
 
+    /// The entry for `platform`, the one for just this platform before one that would do.
+    pub fn entry_for(&self, platform: &Platform) -> Option<&Descriptor> {
+        self.best_for(platform).into_iter().next()
+    }
+
     fn lacks(&self, manifest: &Manifest, missing: Vec<Platform>) -> Error {
         Error::NoSuchPlatform { digest: manifest.digest(), missing, present: self.platforms() }
     }

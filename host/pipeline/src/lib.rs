@@ -16,6 +16,7 @@ pub mod limits;
 mod at;
 mod catalog;
 mod check;
+pub mod cron;
 mod engine;
 pub mod grant;
 mod input;

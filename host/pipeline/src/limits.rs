@@ -13,6 +13,12 @@ pub const STEPS: usize = 5_000;
 /// Entries in one of `[inputs]`, `[secrets]` and `[registries]`.
 pub const ENTRIES: usize = 1_000;
 
+/// Triggers of one kind in a file.
+pub const TRIGGERS: usize = 1_000;
+
+/// The least time between two looks at an image: registries limit how often they are asked.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How deep lists and tables may nest in `with`: deeper data belongs in a file.
 pub const DEPTH: usize = 32;
 

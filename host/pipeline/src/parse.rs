@@ -15,9 +15,11 @@ use crate::schema::{
 };
 use crate::{limits, problem};
 
+mod on;
 mod step;
 
-pub(crate) const FILE: &[&str] = &["schema", "pipeline", "inputs", "secrets", "registries", "step"];
+pub(crate) const FILE: &[&str] =
+    &["schema", "pipeline", "inputs", "secrets", "registries", "on", "step"];
 pub(crate) const PIPELINE: &[&str] = &["name", "description", "timeout", "fail-fast"];
 pub(crate) const INPUT: &[&str] =
     &["type", "default", "description", "required", "choices", "pattern"];
@@ -26,6 +28,9 @@ pub(crate) const REGISTRY: &[&str] =
     &["username", "password", "token", "insecure", "ca", "cert", "key"];
 pub(crate) const SECRET_REF: &[&str] = &["secret"];
 
+pub(crate) use on::ON;
+#[cfg(test)]
+pub(crate) use on::{IMAGE_UPDATE, SCHEDULE};
 #[cfg(test)]
 pub(crate) use step::{EXEC, GRANT, HTTP, OCI, RETRY, SECRETS, STEP, WORKSPACE};
 
@@ -98,6 +103,10 @@ fn read_file<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>) -> Option<Pi
         inputs: named(reader, file.item("inputs"), "[inputs]", read_input),
         secrets: named(reader, file.item("secrets"), "[secrets]", read_secret),
         registries: entries(reader, file.item("registries"), "[registries]", read_registry),
+        on: file
+            .table("on", "`[on]`", ON)
+            .map(|table| on::read_on(reader, &table))
+            .unwrap_or_default(),
         step: step::read_steps(reader, file.item("step")),
         source: reader.source.clone(),
     })

@@ -6,12 +6,14 @@
 
 mod file;
 mod input;
+mod on;
 mod step;
 mod table;
 mod template;
 
 pub(crate) use file::*;
 pub(crate) use input::*;
+pub(crate) use on::*;
 pub(crate) use step::*;
 pub(crate) use table::*;
 pub(crate) use template::*;

@@ -13,6 +13,10 @@ use schemars::JsonSchema;
 
 use crate::at::{At, Entries};
 
+mod on;
+
+pub use on::{FirstSeen, ImageUpdate, Missed, On, Schedule};
+
 /// The version of the pipeline file that this version reads.
 pub const SCHEMA: i64 = 1;
 
@@ -35,6 +39,9 @@ pub struct Pipeline {
     /// repositories below that path.
     #[schemars(default)]
     pub registries: Entries<RegistryEntry>,
+    /// What starts runs by itself, while `windlass watch` looks.
+    #[schemars(default)]
+    pub on: On,
     /// The steps, in order.
     #[schemars(default)]
     pub step: Vec<StepEntry>,

@@ -15,7 +15,7 @@ use crate::{RecordError, limits::BUSY_TIMEOUT};
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The format of the file, in SQLite's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// `key` is the order of creation. Times are milliseconds since 1970; `…_ms` are milliseconds since
 /// the run began. What a run has beside its row goes with it.
@@ -102,7 +102,26 @@ const TABLES: &str = "
         event TEXT NOT NULL,
         PRIMARY KEY (run, number)
     ) WITHOUT ROWID;
-    PRAGMA user_version = 1;
+";
+
+/// What format 2 has more: what starts runs by itself. `version` grows with each decision.
+const TRIGGERS: &str = "
+    CREATE TABLE triggers (
+        file TEXT NOT NULL,
+        name TEXT NOT NULL,
+        pipeline TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        watches TEXT NOT NULL,
+        state TEXT NOT NULL,
+        armed INTEGER NOT NULL,
+        checked_at INTEGER NOT NULL,
+        next_at INTEGER NOT NULL,
+        error TEXT,
+        fired TEXT,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (file, name)
+    ) WITHOUT ROWID;
+    PRAGMA user_version = 2;
 ";
 
 /// Opens the file at `path`, and makes it if need be.
@@ -142,17 +161,23 @@ fn try_open(path: &Path) -> Result<Connection, RecordError> {
         database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         database.pragma_update(None, "foreign_keys", true)?;
         let found = format(&database)?;
-        if found != 0 {
+        if !(0..FORMAT).contains(&found) {
             return Ok(found);
         }
-        // A new file that the power takes is empty then, and made again.
-        database.pragma_update(None, "synchronous", "OFF")?;
+        if found == 0 {
+            // A new file that the power takes is empty then, and made again.
+            database.pragma_update(None, "synchronous", "OFF")?;
+        }
         // Readers and one writer do not wait for each other. It stays so once it is said.
         database.pragma_update(None, "journal_mode", "WAL")?;
         let setup = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster.
-        if format(&setup)? == 0 {
+        let found = format(&setup)?;
+        if found == 0 {
             setup.execute_batch(TABLES)?;
+        }
+        if found < FORMAT {
+            setup.execute_batch(TRIGGERS)?;
         }
         setup.commit()?;
         format(&database)

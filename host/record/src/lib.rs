@@ -28,6 +28,7 @@ mod row;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use detail::{AttemptRow, Detail, InstanceRow, StepRow};
 pub use earlier::EarlierRun;
@@ -36,6 +37,10 @@ pub use id::new_id;
 pub use images::{ImageRow, Role};
 pub use list::Selection;
 pub use lock::Held;
-pub use recorder::{Identity, Recorder};
+pub use recorder::{Begun, Identity, Recorder};
 pub use row::{Choices, NewRun, RunRow, RunStatus};
-pub use store::{Prune, Store, create};
+pub use store::{Claim, Prune, Store, create};
+pub use trigger::{
+    Decided, ImageRules, Judged, Look, ScheduleRules, Seen, TriggerRow, images as judge_images,
+    schedule as judge_schedule,
+};

@@ -20,7 +20,7 @@ use report::Fault;
 use run::{Event, EventKind, EventSink, Instance, ProgressId, Stop, Timestamp};
 
 use crate::{
-    Held, NewRun, RecordError, Store,
+    Claim, Held, NewRun, RecordError, Store,
     fold::{Fold, is_talk},
     limits::{AGAIN, LOOK, MOST_WAITING, PATIENCE},
 };
@@ -45,19 +45,29 @@ pub struct Identity {
 }
 
 enum Message {
-    Begin(Wanted, Timestamp, SyncSender<Result<Identity, Fault>>),
+    Begin(Box<Begin>, Timestamp, SyncSender<Result<Begun, Fault>>),
     Watch(Stop),
     Event(Box<Event>),
     /// The last event; answered when it is on the disk, or cannot be.
     Last(Box<Event>, SyncSender<()>),
 }
 
-/// The run that is to begin.
-enum Wanted {
-    /// One that is created with that.
-    New(Box<NewRun>),
-    /// One that waits in the store.
-    Queued(String),
+/// Which run is to be written.
+enum Begin {
+    New(NewRun),
+    /// One that waits, by its id, and the digest of the file that it runs.
+    Queued(String, String),
+}
+
+/// What became of beginning a queued run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It has begun, and is called so.
+    Run(Identity),
+    /// Another run of the same file is under way.
+    Busy,
+    /// It is queued no more, or somebody else was faster.
+    Gone,
 }
 
 /// Is told once that the record of the run cannot be kept.
@@ -96,22 +106,25 @@ impl Recorder {
     /// # Errors
     /// Why there is no record: the run can do without, and [`crate::new_id`] has an id for it.
     pub fn create(&self, new: NewRun, at: Timestamp) -> Result<Identity, Fault> {
-        self.begin(Wanted::New(Box::new(new)), at)
+        match self.begin(Begin::New(new), at)? {
+            Begun::Run(identity) => Ok(identity),
+            // Nobody else knows of it.
+            Begun::Busy | Begun::Gone => Err(RecordError::Gone.into()),
+        }
     }
 
-    /// Begins the run `id`, which [`crate::create`] has put into the store.
+    /// Begins the queued run `id` in this process, with the file whose digest is `source`.
     ///
     /// # Errors
-    /// `conflict.run` if it is not queued any more: another process has begun it, or somebody has
-    /// cancelled it; then nobody may run it here. Else as [`Self::create`].
-    pub fn claim(&self, id: impl Into<String>, at: Timestamp) -> Result<Identity, Fault> {
-        self.begin(Wanted::Queued(id.into()), at)
+    /// What [`Store::claim`] says.
+    pub fn claim(&self, id: &str, source: &str, at: Timestamp) -> Result<Begun, Fault> {
+        self.begin(Begin::Queued(id.to_owned(), source.to_owned()), at)
     }
 
-    fn begin(&self, wanted: Wanted, at: Timestamp) -> Result<Identity, Fault> {
+    fn begin(&self, begin: Begin, at: Timestamp) -> Result<Begun, Fault> {
         let (answer, answered) = sync_channel(1);
         let gone = || Fault::from(RecordError::Gone);
-        self.to.send(Message::Begin(wanted, at, answer)).map_err(|_| gone())?;
+        self.to.send(Message::Begin(Box::new(begin), at, answer)).map_err(|_| gone())?;
         answered.recv_timeout(PATIENCE).map_err(|error| gone().cause(error))?
     }
 
@@ -181,24 +194,27 @@ struct Run {
 impl Writing {
     fn work(self, open: impl FnOnce() -> Result<Store, RecordError>) {
         let opened = open();
-        let Ok(Message::Begin(wanted, at, answer)) = self.from.recv() else { return };
-        let begun = opened.and_then(|mut store| {
-            let held = match wanted {
-                Wanted::New(new) => store.start(&new, at)?,
-                Wanted::Queued(id) => store.claim(&id, at)?.ok_or_else(|| RecordError::State {
-                    id,
-                    state: "is not queued any more".to_owned(),
-                })?,
+        let Ok(Message::Begin(begin, at, answer)) = self.from.recv() else { return };
+        let created = opened.and_then(|mut store| {
+            let claim = match *begin {
+                Begin::New(new) => Claim::Held(store.start(&new, at)?),
+                Begin::Queued(id, source) => store.claim(&id, &source, at)?,
+            };
+            let held = match claim {
+                Claim::Held(held) => held,
+                Claim::Busy => return Ok(Err(Begun::Busy)),
+                Claim::Gone => return Ok(Err(Begun::Gone)),
             };
             let short = store.short(held.id())?;
-            Ok((Run::new(store, held), short))
+            Ok(Ok((Run::new(store, held), short)))
         });
-        let mut run = match begun {
-            Ok((run, short)) => {
+        let mut run = match created {
+            Ok(Ok((run, short))) => {
                 let id = run.held.id().to_owned();
-                let _ = answer.send(Ok(Identity { id, short }));
+                let _ = answer.send(Ok(Begun::Run(Identity { id, short })));
                 run
             }
+            Ok(Err(not_ours)) => return drop(answer.send(Ok(not_ours))),
             Err(error) => return drop(answer.send(Err(error.into()))),
         };
         loop {

@@ -29,6 +29,17 @@ pub struct Store {
     pub(crate) connection: Connection,
 }
 
+/// What becomes of wanting to begin a queued run.
+#[derive(Debug)]
+pub enum Claim {
+    /// This process runs it.
+    Held(Held),
+    /// Another run of the same file is under way.
+    Busy,
+    /// It is queued no more, or somebody else was faster.
+    Gone,
+}
+
 /// Which runs to forget; of those that are over, whatever neither limit keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prune {
@@ -159,26 +170,39 @@ impl Store {
         .map_err(open)
     }
 
-    /// Begins a queued run in this process; none if it is queued no more, or somebody else was faster.
+    /// Begins a queued run in this process, with the file whose digest is `source`, unless another
+    /// run of the same file is under way.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn claim(&mut self, id: &str, at: Timestamp) -> Result<Option<Held>, RecordError> {
-        let Some(row) = self.row(id)? else { return Ok(None) };
+    pub fn claim(&mut self, id: &str, source: &str, at: Timestamp) -> Result<Claim, RecordError> {
+        self.settle()?;
+        let Some(row) = self.row(id)? else { return Ok(Claim::Gone) };
         let open = |source| RecordError::Open { path: self.directory.clone(), source };
         let Some(held) = Held::take(&self.directory, row.key, id).map_err(open)? else {
-            return Ok(None);
+            return Ok(Claim::Gone);
         };
-        let begun = self.transact(|tx| {
+        let file = row.run.file.to_string_lossy();
+        self.transact(|tx| {
             let is_queued = tx
                 .prepare_cached("SELECT 1 FROM runs WHERE key = ?1 AND status = 'queued'")?
                 .exists([row.key])?;
-            if is_queued {
-                Fold::begin(tx, row.key, at)?;
+            let is_busy = tx
+                .prepare_cached("SELECT 1 FROM runs WHERE status = 'running' AND file = ?1")?
+                .exists([&file])?;
+            match (is_queued, is_busy) {
+                (false, _) => Ok(Claim::Gone),
+                (true, true) => Ok(Claim::Busy),
+                (true, false) => {
+                    tx.execute(
+                        "UPDATE runs SET source = ?2 WHERE key = ?1",
+                        params![row.key, source],
+                    )?;
+                    Fold::begin(tx, row.key, at)?;
+                    Ok(Claim::Held(held))
+                }
             }
-            Ok(is_queued)
-        })?;
-        Ok(begun.then_some(held))
+        })
     }
 
     /// Asks the run `id` to end: what runs hears of it within a moment, what is queued never begins.

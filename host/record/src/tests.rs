@@ -2,6 +2,7 @@
 
 mod recorder;
 mod store;
+mod trigger;
 
 use std::{collections::BTreeMap, path::Path};
 

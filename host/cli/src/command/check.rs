@@ -2,6 +2,7 @@
 
 use report::plural;
 
+use super::watch::triggers_of;
 use super::{Failure, load, print_json};
 use crate::args::{Check, Format};
 use crate::exit::Exit;
@@ -10,7 +11,9 @@ use crate::settings::Settings;
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(&arguments.given.file, settings).await;
     let plan = match loaded {
-        Ok(loaded) => loaded.plan(&arguments.given, settings),
+        Ok(loaded) => triggers_of(&loaded.pipeline.on, &loaded.pipeline.source)
+            .map_err(Failure::File)
+            .and_then(|_| loaded.plan(&arguments.given, settings)),
         Err(failure) => Err(failure),
     };
     match (arguments.format, plan) {

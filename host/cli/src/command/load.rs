@@ -84,7 +84,7 @@ pub(super) fn digest_of(source: &Source) -> String {
     oci::Digest::of(source.text().as_bytes()).to_string()
 }
 
-fn read(file: &Path) -> Result<Source, Failure> {
+pub(super) fn read(file: &Path) -> Result<Source, Failure> {
     let label = file.display().to_string();
     // One byte more than may be: the parser says what is wrong with a larger file.
     let limit = pipeline::limits::FILE_BYTES + 1;

@@ -12,6 +12,8 @@ mod run;
 mod runs;
 mod schema;
 mod secret;
+mod triggers;
+mod watch;
 
 use std::io::Write as _;
 
@@ -33,6 +35,26 @@ pub(crate) enum Failure {
     Usage(Fault),
 }
 
+impl Failure {
+    /// Says it, and what it means for the exit code.
+    fn show(&self, settings: &Settings) -> Exit {
+        match self {
+            Self::File(diagnostics) => {
+                ui::show_diagnostics(diagnostics, settings.style);
+                Exit::Usage
+            }
+            Self::Usage(fault) => {
+                ui::show_fault(None, fault, None, settings.style);
+                Exit::Usage
+            }
+            Self::Fault(fault) => {
+                ui::show_fault(None, fault, None, settings.style);
+                fault.kind.into()
+            }
+        }
+    }
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
@@ -44,6 +66,8 @@ pub(crate) async fn dispatch(command: Command, settings: &Settings) -> Exit {
     let done = match command {
         Command::Run(arguments) => run::run(arguments, settings).await,
         Command::Runs(arguments) => runs::runs(arguments, settings).await,
+        Command::Watch(arguments) => watch::watch(arguments, settings).await,
+        Command::Triggers(arguments) => triggers::triggers(&arguments, settings),
         Command::Check(arguments) => check::check(arguments, settings).await,
         Command::Plan(arguments) => plan::plan(arguments, settings).await,
         Command::Schema(arguments) => schema::schema(arguments, settings).await,
@@ -59,21 +83,7 @@ pub(crate) async fn dispatch(command: Command, settings: &Settings) -> Exit {
             Ok(Exit::Ok)
         }
     };
-    match done {
-        Ok(exit) => exit,
-        Err(Failure::File(diagnostics)) => {
-            ui::show_diagnostics(&diagnostics, settings.style);
-            Exit::Usage
-        }
-        Err(Failure::Usage(fault)) => {
-            ui::show_fault(None, &fault, None, settings.style);
-            Exit::Usage
-        }
-        Err(Failure::Fault(fault)) => {
-            ui::show_fault(None, &fault, None, settings.style);
-            fault.kind.into()
-        }
-    }
+    done.unwrap_or_else(|failure| failure.show(settings))
 }
 
 /// Writes data to standard output. A reader that has gone away is no error.

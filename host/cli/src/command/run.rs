@@ -8,6 +8,7 @@ use record::{Choices, Detail, EarlierRun, Identity, NewRun, Recorder};
 use report::{Diagnostic, Fault, Kind, Mask};
 use run::{
     Clock as _, Engine, EventSink, Fanout, OnFailure, Options, Reuse, RunResult, SystemClock,
+    Trigger,
 };
 use serde_json::Value;
 
@@ -32,6 +33,22 @@ pub(super) struct Wanted {
     pub(super) again: Option<Again>,
 }
 
+/// A run that something has started, and that waits to begin.
+pub(super) struct Queued {
+    pub(super) id: String,
+    pub(super) trigger: Trigger,
+}
+
+/// What became of a run that waited.
+pub(super) enum Begun {
+    /// It ran, and ended so.
+    Ended(Exit),
+    /// Another run of the same file is under way: it still waits.
+    Busy,
+    /// Somebody else runs it, or nobody will.
+    Gone,
+}
+
 /// What is done again.
 pub(super) struct Again {
     /// The run's id.
@@ -54,11 +71,10 @@ pub(super) async fn start(wanted: Wanted, settings: &Settings) -> Result<Exit, F
     let recorder = Recorder::open(&settings.state_dir, not_kept(settings));
     let loaded = load::load(&wanted.given.file, settings).await?;
     let plan = loaded.plan(&wanted.given, settings)?;
-    let load::Loaded { plugins, backends, mask, pipeline: _ } = loaded;
     // What is recorded before they are used must not hold them either.
-    backends.secrets.learn_environment();
-    let mut options = options(&wanted, &plan)?;
-    let new = new_run(&wanted, &plan, &options, &mask)?;
+    loaded.backends.secrets.learn_environment();
+    let options = options(&wanted, &plan)?;
+    let new = new_run(&wanted, &plan, &options, &loaded.mask)?;
     let recorder = match recorder.create(new, SystemClock.now()) {
         Ok(identity) => Some((Arc::new(recorder), identity)),
         Err(fault) => {
@@ -66,6 +82,44 @@ pub(super) async fn start(wanted: Wanted, settings: &Settings) -> Result<Exit, F
             None
         }
     };
+    execute(Prepared { wanted, loaded, plan, options, recorder }, settings).await
+}
+
+/// Runs what is wanted and was queued, if nobody else does.
+pub(super) async fn begin(
+    queued: Queued,
+    wanted: Wanted,
+    settings: &Settings,
+) -> Result<Begun, Failure> {
+    let recorder = Recorder::open(&settings.state_dir, not_kept(settings));
+    let loaded = load::load(&wanted.given.file, settings).await?;
+    let plan = loaded.plan(&wanted.given, settings)?;
+    loaded.backends.secrets.learn_environment();
+    let mut options = options(&wanted, &plan)?;
+    options.trigger = queued.trigger;
+    let source = load::digest_of(&plan.source);
+    let identity = match recorder.claim(&queued.id, &source, SystemClock.now())? {
+        record::Begun::Run(identity) => identity,
+        record::Begun::Busy => return Ok(Begun::Busy),
+        record::Begun::Gone => return Ok(Begun::Gone),
+    };
+    let recorder = Some((Arc::new(recorder), identity));
+    let prepared = Prepared { wanted, loaded, plan, options, recorder };
+    execute(prepared, settings).await.map(Begun::Ended)
+}
+
+/// All that a run needs.
+struct Prepared {
+    wanted: Wanted,
+    loaded: load::Loaded,
+    plan: Plan,
+    options: Options,
+    recorder: Option<(Arc<Recorder>, Identity)>,
+}
+
+async fn execute(prepared: Prepared, settings: &Settings) -> Result<Exit, Failure> {
+    let Prepared { wanted, loaded, plan, mut options, recorder } = prepared;
+    let load::Loaded { plugins, backends, mask, pipeline: _ } = loaded;
     if let Some((_, identity)) = &recorder {
         options.run.clone_from(&identity.id);
     }
@@ -141,7 +195,7 @@ fn not_kept(settings: &Settings) -> impl Fn(&Fault) + Send + use<> {
     }
 }
 
-fn new_run(
+pub(super) fn new_run(
     wanted: &Wanted,
     plan: &Plan,
     options: &Options,
@@ -168,7 +222,7 @@ fn new_run(
     })
 }
 
-fn options(wanted: &Wanted, plan: &Plan) -> Result<Options, Failure> {
+pub(super) fn options(wanted: &Wanted, plan: &Plan) -> Result<Options, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let jobs = wanted.jobs.map_or(cores.max(FEWEST_JOBS), usize::from);
     let mut options = Options::new(record::new_id());

@@ -136,9 +136,3 @@ fn as_json(row: &RunRow) -> Value {
     }
     object
 }
-
-/// A moment to the second, as tables show it.
-fn to_the_second(at: run::Timestamp) -> String {
-    let text = at.to_string();
-    format!("{}Z", text.split('.').next().unwrap_or_default().trim_end_matches('Z'))
-}

@@ -10,7 +10,7 @@ mod text;
 
 pub(crate) use human::Human;
 pub(crate) use json::json;
-pub(crate) use text::{bytes, took};
+pub(crate) use text::{aligned, bytes, to_the_second, took};
 
 use report::{Diagnostic, Fault, Source, Span, Style};
 

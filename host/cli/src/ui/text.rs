@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers, moments and tables as people read them.
 
 use std::time::Duration;
 
@@ -30,6 +30,38 @@ pub(crate) fn took(time: Duration) -> String {
         1000..60_000 => format!("{:.1} s", time.as_secs_f64()),
         _ => format!("{} min {:02} s", seconds / 60, seconds % 60),
     }
+}
+
+/// A moment to the second, as tables show it.
+pub(crate) fn to_the_second(at: run::Timestamp) -> String {
+    let text = at.to_string();
+    format!("{}Z", text.split('.').next().unwrap_or_default().trim_end_matches('Z'))
+}
+
+/// A table whose first line has the headings: columns two spaces apart, each at least two wider than
+/// its heading; a rule below the headings.
+pub(crate) fn aligned<const N: usize>(lines: &[[String; N]]) -> String {
+    let (headings, rest) = lines.split_at(lines.len().min(1));
+    let mut widths = [0; N];
+    for line in headings {
+        for (width, heading) in widths.iter_mut().zip(line) {
+            *width = heading.len() + 2;
+        }
+    }
+    for line in rest {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let rule = widths.map(|width| "-".repeat(width));
+    let mut text = String::new();
+    for line in headings.iter().chain([&rule]).chain(rest) {
+        let cells: Vec<String> =
+            line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text += cells.join("  ").trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

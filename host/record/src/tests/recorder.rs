@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{at, new_run, open};
 use crate::{
-    Detail, EarlierRun, Identity, Recorder, Role, RunStatus, Store, create, database,
+    Begun, Detail, EarlierRun, Identity, Recorder, Role, RunStatus, Store, create, database,
     limits::MOST_EVENTS,
 };
 
@@ -193,17 +193,17 @@ fn a_run_that_waits_in_the_store_is_begun_once() {
     let begin = || {
         let path = folder.path().to_owned();
         let (recorder, _) = recorder(move || Store::open(&path));
-        let identity = recorder.claim(&id, at(1));
-        (recorder, identity)
+        let begun = recorder.claim(&id, "sha256:01", at(1)).unwrap();
+        (recorder, begun)
     };
-    let (first, identity) = begin();
-    assert_eq!(identity.unwrap().id, id);
-    let (_second, refused) = begin();
-    assert_eq!(refused.unwrap_err().code, "conflict.run");
+    let (first, begun) = begin();
+    assert!(matches!(&begun, Begun::Run(identity) if identity.id == id), "{begun:?}");
+    let (_second, begun) = begin();
+    assert_eq!(begun, Begun::Gone);
     first.emit(&event(2, over(Outcome::Succeeded)));
     let row = store.row(&id).unwrap().unwrap();
     assert_eq!((row.status, row.started_at), (RunStatus::Succeeded, Some(at(1))));
-    assert_eq!(begin().1.unwrap_err().code, "conflict.run");
+    assert_eq!(begin().1, Begun::Gone);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{at, bytes, new_run, open};
 use crate::{
-    Held, NewRun, Prune, RecordError, RunStatus, Selection, Store, create, database, fold::Fold,
+    Claim, Held, NewRun, Prune, RecordError, RunStatus, Selection, Store, create, database,
+    fold::Fold,
 };
 
 /// Ends a run as its recorder would.
@@ -85,11 +86,16 @@ fn a_run_and_why_it_was_created_are_one_transaction() {
     assert!(decide(&mut store).is_err());
     assert_eq!(ids(&store, &Selection::default()), std::slice::from_ref(&id));
     assert_eq!(store.row(&id).unwrap().unwrap().status, RunStatus::Queued);
-    let held = store.claim(&id, at(1)).unwrap().unwrap();
-    assert!(open(folder.path()).claim(&id, at(1)).unwrap().is_none(), "one process runs it");
+    let claim = |store: &mut Store, id: &str| store.claim(id, "sha256:01", at(1)).unwrap();
+    let Claim::Held(held) = claim(&mut store, &id) else { panic!("nobody else runs it") };
+    assert_eq!(store.row(&id).unwrap().unwrap().run.source, "sha256:01");
+    assert!(matches!(claim(&mut open(folder.path()), &id), Claim::Gone), "one process runs it");
+    let second = store.transact(|tx| create(tx, &new_run("watched"), at(1))).unwrap();
+    assert!(matches!(claim(&mut store, &second), Claim::Busy), "one run of a file at a time");
     end(&mut store, held, Outcome::Succeeded, 2);
-    assert!(store.claim(&id, at(3)).unwrap().is_none(), "what is over does not begin");
-    assert!(store.claim("nobody", at(3)).unwrap().is_none());
+    assert!(matches!(claim(&mut store, &id), Claim::Gone), "what is over does not begin");
+    assert!(matches!(claim(&mut store, "nobody"), Claim::Gone));
+    assert!(matches!(claim(&mut store, &second), Claim::Held(_)));
 }
 
 #[test]
@@ -246,10 +252,10 @@ fn what_is_forgotten_is_gone_and_what_runs_stays() {
 fn a_file_of_a_later_version_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    store.connection.pragma_update(None, "user_version", 2).unwrap();
+    store.connection.pragma_update(None, "user_version", 3).unwrap();
     let (kind, message, help) = fault(Store::open(folder.path()).unwrap_err());
     assert_eq!(kind, Kind::Failed);
-    assert!(message.ends_with("was written by a newer version (format 2)"), "{message}");
+    assert!(message.ends_with("was written by a newer version (format 3)"), "{message}");
     assert_eq!(help.unwrap(), "use the newer version of windlass");
 }
 
@@ -313,4 +319,16 @@ fn the_file_is_its_owners_alone() {
         let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
+}
+
+#[test]
+fn a_store_of_the_first_format_keeps_its_runs_and_can_watch() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let id = store.start(&new_run("old"), at(0)).unwrap().id().to_owned();
+    store.transact(|tx| tx.execute_batch("DROP TABLE triggers; PRAGMA user_version = 1")).unwrap();
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(ids(&store, &Selection::default()), [id]);
+    assert_eq!(store.triggers().unwrap(), []);
 }

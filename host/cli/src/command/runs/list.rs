@@ -4,10 +4,11 @@ use record::{RunRow, Selection, Store};
 use report::{Fault, Kind, closest};
 
 use super::super::{Failure, print_data, print_json};
-use super::{as_json, open, to_the_second};
+use super::{as_json, open};
 use crate::args::runs::{List, ListFormat};
 use crate::exit::Exit;
 use crate::settings::Settings;
+use crate::ui::{aligned, to_the_second};
 
 /// The headings, as people know them from `az acr task list-runs`.
 const HEADINGS: [&str; 7] =
@@ -85,26 +86,6 @@ fn table(rows: &[RunRow], store: &Store) -> Result<String, Failure> {
         ]);
     }
     Ok(aligned(&lines))
-}
-
-/// Columns two spaces apart, each at least two wider than its heading; a rule below the headings.
-fn aligned(lines: &[[String; 7]]) -> String {
-    let mut widths = HEADINGS.map(|heading| heading.len() + 2);
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let rule = widths.map(|width| "-".repeat(width));
-    let (headings, rest) = lines.split_at(1);
-    let mut text = String::new();
-    for line in headings.iter().chain([&rule]).chain(rest) {
-        let cells: Vec<String> =
-            line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text += cells.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
 }
 
 fn tsv(rows: &[RunRow]) -> String {

@@ -8,11 +8,11 @@ use run::Outcome;
 use serde_json::{Value, json};
 
 use super::super::{Failure, print_data, print_json};
-use super::{as_json, find, to_the_second};
+use super::{as_json, find};
 use crate::args::Format;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::ui::took;
+use crate::ui::{to_the_second, took};
 
 /// Longer values are cut off for people; `--format json` has all of them.
 const LONGEST_VALUE: usize = 200;

@@ -1,0 +1,39 @@
+//! `windlass watch` and `windlass triggers`, as people type them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Format, name_and_value};
+
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    /// The pipeline files
+    #[arg(required = true, value_name = "PIPELINE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Look once, run what there is to run, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// With --once: exit with 10 if something had come
+    #[arg(long, requires = "once")]
+    pub(crate) detailed_exitcode: bool,
+    /// Set an input of the runs; may be repeated
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) inputs: Vec<(String, String)>,
+    /// How many steps of a run may run at once [default: the number of processors, at least 4]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// How the runs' events are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Triggers {
+    /// Only those of these pipeline files; all that were ever watched without any
+    #[arg(value_name = "PIPELINE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}

@@ -1,0 +1,264 @@
+//! `windlass watch`: looks at what `[on]` names, and runs what that starts.
+//!
+//! Looking and running meet in the record of runs alone: a look decides and leaves a queued run
+//! there, and whoever comes first begins it. So it does not matter which process does which, nor
+//! where one of them is killed.
+
+mod look;
+mod watched;
+
+use std::time::Duration;
+
+use ::run::{Clock as _, SystemClock, Timestamp};
+use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
+use record::{Decided, Store};
+use report::{Diagnostic, Fault, Kind};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::watched::{Trigger, triggers_of};
+
+use self::watched::Watched;
+use super::Failure;
+use super::run::{Begun, Queued, Wanted, begin};
+use crate::args::{Given, watch::Watch};
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::ui;
+
+/// Between two looks at what waits to run, and at whether a file has changed.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// After a look that could not be written down.
+const AGAIN: Duration = Duration::from_secs(5);
+
+pub(super) async fn watch(arguments: Watch, settings: &Settings) -> Result<Exit, Failure> {
+    let mut watched = Vec::new();
+    for file in &arguments.files {
+        watched.push(Box::pin(Watched::load(file, &arguments, settings)).await?);
+    }
+    let heard = Signals::watch(async |signals| {
+        let done = match arguments.once {
+            true => once(&watched, &arguments, settings, &signals.stop).await,
+            false => forever(watched, &arguments, settings, &signals.stop).await.map(|()| Exit::Ok),
+        };
+        match (done, arguments.once && signals.stop.is_cancelled()) {
+            (Ok(_), true) => Ok(signals.exit()),
+            (done, _) => done,
+        }
+    })
+    .await;
+    heard.unwrap_or_else(|error| {
+        Err(Fault::new(Kind::Internal, "signals cannot be heard").cause(error).into())
+    })
+}
+
+/// What a round came to.
+#[derive(Default)]
+struct Round {
+    /// Runs that were started.
+    fired: usize,
+    /// Why something could not be looked at.
+    trouble: Option<Kind>,
+}
+
+async fn once(
+    watched: &[Watched],
+    arguments: &Watch,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Exit, Failure> {
+    let rounds = join_all(watched.iter().map(async |watched| {
+        let mut store = open(settings)?;
+        round(watched, &mut store, None, settings).await
+    }));
+    let rounds = tokio::select! {
+        rounds = rounds => rounds.into_iter().collect::<Result<Vec<_>, _>>()?,
+        () = stop.cancelled() => return Ok(Exit::Interrupted),
+    };
+    let mut ran = 0;
+    let mut failed = None;
+    for watched in watched {
+        for exit in run_queued(watched, arguments, settings, stop).await? {
+            ran += 1;
+            failed = failed.or(Some(exit).filter(|exit| *exit != Exit::Ok));
+        }
+    }
+    let trouble = rounds.iter().find_map(|round| round.trouble).map(Exit::from);
+    let has_come = ran > 0 || rounds.iter().any(|round| round.fired > 0);
+    if !has_come && trouble.is_none() && !settings.quiet {
+        anstream::eprintln!("nothing has come");
+    }
+    Ok(match failed.or(trouble) {
+        Some(exit) => exit,
+        None if has_come && arguments.detailed_exitcode => Exit::Changes,
+        None => Exit::Ok,
+    })
+}
+
+async fn forever(
+    watched: Vec<Watched>,
+    arguments: &Watch,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    if !settings.quiet {
+        for watched in &watched {
+            let count = report::plural(watched.triggers.len(), "trigger");
+            anstream::eprintln!("watching {count} of {}", watched.given.file.display());
+        }
+    }
+    join_all(watched.into_iter().map(async |watched| {
+        let running = async {
+            while !stop.is_cancelled() {
+                if let Err(failure) = run_queued(&watched, arguments, settings, stop).await {
+                    _ = failure.show(settings);
+                    rest(AGAIN, stop).await;
+                }
+                rest(PAUSE, stop).await;
+            }
+        };
+        tokio::join!(running, look_on(&watched, arguments, settings, stop));
+    }))
+    .await;
+    Ok(())
+}
+
+/// Looks whenever it is time, with the file as it is by then.
+async fn look_on(
+    first: &Watched,
+    arguments: &Watch,
+    settings: &Settings,
+    stop: &CancellationToken,
+) {
+    let mut changed: Option<Watched> = None;
+    let mut refused = None;
+    while !stop.is_cancelled() {
+        let watched = changed.as_ref().unwrap_or(first);
+        // A file that cannot be read, or is wrong, changes nothing; that is said once.
+        let digest = super::load::digest(&watched.given.file).ok();
+        if digest.is_some() && digest.as_ref() != Some(&watched.new.source) && digest != refused {
+            match Box::pin(Watched::load(&watched.given.file, arguments, settings)).await {
+                Ok(loaded) => changed = Some(loaded),
+                Err(failure) => _ = failure.show(settings),
+            }
+            refused = digest;
+            continue;
+        }
+        let looked = async {
+            let mut store = open(settings)?;
+            round(watched, &mut store, Some(SystemClock.now()), settings).await
+        };
+        let pause = tokio::select! {
+            looked = looked => match looked {
+                Ok(_) => PAUSE,
+                Err(failure) => {
+                    _ = failure.show(settings);
+                    AGAIN
+                }
+            },
+            () = stop.cancelled() => return,
+        };
+        rest(pause, stop).await;
+    }
+}
+
+async fn rest(pause: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+fn open(settings: &Settings) -> Result<Store, Failure> {
+    Ok(Store::open(&settings.state_dir).map_err(Fault::from)?)
+}
+
+/// Looks at each trigger, at `due` at those whose time has come, and decides.
+async fn round(
+    watched: &Watched,
+    store: &mut Store,
+    due: Option<Timestamp>,
+    settings: &Settings,
+) -> Result<Round, Failure> {
+    let file = &watched.new.file;
+    let look_at =
+        |trigger, version| async move { (trigger, version, look::at(trigger, watched).await) };
+    let mut looks = FuturesUnordered::new();
+    for trigger in &watched.triggers {
+        let known = store.trigger(file, &trigger.name).map_err(Fault::from)?;
+        let is_due = match (&known, due) {
+            // A clock that was set back may have put the next look far away.
+            (Some(known), Some(due)) => known.next_at <= due || known.checked_at > due,
+            _ => true,
+        };
+        if is_due {
+            looks.push(look_at(trigger, known.map_or(0, |known| known.version())));
+        }
+    }
+    let mut round = Round::default();
+    while let Some((trigger, version, seen)) = looks.next().await {
+        let before = store.trigger(file, &trigger.name).map_err(Fault::from)?;
+        let look = trigger.look(watched, version, &seen);
+        let decided = store
+            .decide(&look, |before| trigger.judge(before, &seen.seen, look.at))
+            .map_err(Fault::from)?;
+        match decided {
+            Decided::Outdated => {
+                let known = store.trigger(file, &trigger.name).map_err(Fault::from)?;
+                looks.push(look_at(trigger, known.map_or(0, |known| known.version())));
+            }
+            Decided::Unchanged => {}
+            Decided::Fired(id) => {
+                round.fired += 1;
+                say_fired(watched, trigger, &store.short(&id).map_err(Fault::from)?, settings);
+            }
+        }
+        let is_new = before.is_none_or(|before| before.error != look.error);
+        if let (Some(error), true) = (&look.error, is_new) {
+            let what = format!("`{}` of {}", trigger.name, watched.given.file.display());
+            let warning = Diagnostic::warning(format!("{what} could not look: {error}"));
+            ui::show_diagnostics(&[warning], settings.style);
+        }
+        round.trouble = round.trouble.or(seen.trouble);
+    }
+    Ok(round)
+}
+
+fn say_fired(watched: &Watched, trigger: &Trigger, short: &str, settings: &Settings) {
+    if !settings.quiet {
+        let file = watched.given.file.display();
+        anstream::eprintln!("`{}` of {file} starts run {short}", trigger.name);
+    }
+}
+
+/// Runs what waits of a pipeline, one after the other; how each ended.
+async fn run_queued(
+    watched: &Watched,
+    arguments: &Watch,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Vec<Exit>, Failure> {
+    let mut ends = Vec::new();
+    let store = open(settings)?;
+    while !stop.is_cancelled() {
+        let next = store.next_queued(&watched.new.file).map_err(Fault::from)?;
+        let Some(id) = next else { break };
+        let Some(row) = store.row(&id).map_err(Fault::from)? else { continue };
+        let own = arguments.inputs.iter().filter(|(name, _)| row.run.withheld.contains(name));
+        let inputs = row.run.inputs.clone().into_iter().chain(own.cloned()).collect();
+        let wanted = Wanted {
+            given: Given { file: watched.given.file.clone(), inputs },
+            choices: row.run.choices,
+            jobs: arguments.jobs,
+            format: arguments.format,
+            again: None,
+        };
+        let queued = Queued { id, trigger: row.run.trigger };
+        match Box::pin(begin(queued, wanted, settings)).await? {
+            Begun::Ended(exit) => ends.push(exit),
+            Begun::Busy | Begun::Gone => rest(PAUSE, stop).await,
+        }
+    }
+    Ok(ends)
+}

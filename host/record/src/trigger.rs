@@ -1,0 +1,246 @@
+//! What starts runs by itself: what was last seen, and the decision.
+//!
+//! Who watches reads a trigger, looks at the world, and hands both to [`Store::decide`]. That writes
+//! what was seen and the run that it starts as one fact; nothing lies between them that a crash could
+//! fall into. Two who look at once do not both decide: what was looked at before somebody else has
+//! decided is not judged, since it may be older than what that other saw.
+
+mod images;
+mod schedule;
+
+use std::path::{Path, PathBuf};
+
+use run::{Timestamp, Trigger};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use serde_json::Value;
+
+pub use images::{ImageRules, Seen, images};
+pub use schedule::{ScheduleRules, schedule};
+
+use crate::{
+    NewRun, RecordError, Store, create,
+    row::{millis, moment, parse},
+};
+
+/// What is known of one trigger of one pipeline file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriggerRow {
+    /// The pipeline file; absolute.
+    pub file: PathBuf,
+    /// Its name in the file: kind and place.
+    pub name: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// What it is.
+    pub kind: Trigger,
+    /// What it looks at, for people.
+    pub watches: String,
+    /// What was seen, as the judge of its kind wrote it.
+    pub state: Value,
+    /// Whether the next change starts a run.
+    pub armed: bool,
+    /// When somebody last looked.
+    pub checked_at: Timestamp,
+    /// When somebody looks again.
+    pub next_at: Timestamp,
+    /// Why the last look saw nothing, or not all.
+    pub error: Option<String>,
+    /// The run that it started last.
+    pub fired: Option<String>,
+    /// Grows with each decision.
+    version: i64,
+}
+
+/// A look at what a trigger watches.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The trigger's name in the file.
+    pub name: String,
+    /// What it looks at, for people.
+    pub watches: String,
+    /// The run that it starts, without its cause.
+    pub run: NewRun,
+    /// [`TriggerRow::version`] of before the look.
+    pub version: i64,
+    /// Now.
+    pub at: Timestamp,
+    /// When to look again.
+    pub next_at: Timestamp,
+    /// Why not all was seen.
+    pub error: Option<String>,
+}
+
+/// What a look comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// What is remembered.
+    pub state: Value,
+    /// Whether the next change starts a run.
+    pub armed: bool,
+    /// Why a run starts, if one does.
+    pub cause: Option<Value>,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// No run starts.
+    Unchanged,
+    /// This one does; it is queued.
+    Fired(String),
+    /// Somebody else has decided since: look again.
+    Outdated,
+}
+
+const COLUMNS: &str =
+    "file, name, pipeline, kind, watches, state, armed, checked_at, next_at, error, fired, version";
+
+impl TriggerRow {
+    /// What [`Look::version`] has to be.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, RecordError>> {
+        let (file, kind, state): (String, String, String) = (row.get(0)?, row.get(3)?, row.get(5)?);
+        let words = || {
+            let kind = parse("a trigger", &kind, Trigger::parse)?;
+            let state =
+                parse("what a trigger saw", &state, |text| serde_json::from_str(text).ok())?;
+            Ok((kind, state))
+        };
+        let (kind, state) = match words() {
+            Ok(words) => words,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(Ok(Self {
+            file: file.into(),
+            name: row.get(1)?,
+            pipeline: row.get(2)?,
+            kind,
+            watches: row.get(4)?,
+            state,
+            armed: row.get(6)?,
+            checked_at: moment(row.get(7)?),
+            next_at: moment(row.get(8)?),
+            error: row.get(9)?,
+            fired: row.get(10)?,
+            version: row.get(11)?,
+        }))
+    }
+}
+
+impl Store {
+    /// What is known of the trigger `name` of `file`; none if nobody looked yet.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`], [`RecordError::Strange`].
+    pub fn trigger(&self, file: &Path, name: &str) -> Result<Option<TriggerRow>, RecordError> {
+        let found = find(&self.connection, file, name).map_err(|source| self.failed(source))?;
+        found.transpose()
+    }
+
+    /// All triggers that somebody looked at, by file and name.
+    ///
+    /// # Errors
+    /// As [`Self::trigger`].
+    pub fn triggers(&self) -> Result<Vec<TriggerRow>, RecordError> {
+        let rows = (|| {
+            let query = format!("SELECT {COLUMNS} FROM triggers ORDER BY file, name");
+            let mut query = self.connection.prepare(&query)?;
+            query.query_map((), TriggerRow::read)?.collect::<rusqlite::Result<Vec<_>>>()
+        })()
+        .map_err(|source| self.failed(source))?;
+        rows.into_iter().collect()
+    }
+
+    /// Decides about a look: `judge` is given what was remembered, null at first.
+    ///
+    /// What is remembered from now on and the run, if one starts, are on the disk when this returns,
+    /// both or neither.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`], [`RecordError::Strange`].
+    pub fn decide(
+        &mut self,
+        look: &Look,
+        judge: impl FnOnce(&Value) -> Judged,
+    ) -> Result<Decided, RecordError> {
+        self.transact(|tx| {
+            let before = match find(tx, &look.run.file, &look.name)?.transpose() {
+                Ok(before) => before,
+                Err(strange) => return Ok(Err(strange)),
+            };
+            if before.as_ref().map_or(0, TriggerRow::version) != look.version {
+                return Ok(Ok(Decided::Outdated));
+            }
+            let Judged { state, armed, cause } =
+                judge(before.as_ref().map_or(&Value::Null, |row| &row.state));
+            let fired = match cause {
+                Some(cause) => Some(create(tx, &NewRun { cause, ..look.run.clone() }, look.at)?),
+                None => None,
+            };
+            write(tx, look, &state, armed, fired.as_deref())?;
+            Ok(Ok(fired.map_or(Decided::Unchanged, Decided::Fired)))
+        })?
+    }
+
+    /// The oldest run of `file` that waits to begin.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`].
+    pub fn next_queued(&self, file: &Path) -> Result<Option<String>, RecordError> {
+        (|| {
+            self.connection
+                .prepare_cached(
+                    "SELECT id FROM runs WHERE status = 'queued' AND file = ?1
+                     ORDER BY key LIMIT 1",
+                )?
+                .query_row([file.to_string_lossy()], |row| row.get(0))
+                .optional()
+        })()
+        .map_err(|source| self.failed(source))
+    }
+}
+
+fn find(
+    connection: &rusqlite::Connection,
+    file: &Path,
+    name: &str,
+) -> rusqlite::Result<Option<Result<TriggerRow, RecordError>>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM triggers WHERE file = ?1 AND name = ?2"))?
+        .query_row(params![file.to_string_lossy(), name], TriggerRow::read)
+        .optional()
+}
+
+fn write(
+    tx: &Transaction<'_>,
+    look: &Look,
+    state: &Value,
+    armed: bool,
+    fired: Option<&str>,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO triggers (file, name, pipeline, kind, watches, state, armed, checked_at,
+                               next_at, error, fired, version)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)
+         ON CONFLICT (file, name) DO UPDATE SET
+             pipeline = ?3, kind = ?4, watches = ?5, state = ?6, armed = ?7, checked_at = ?8,
+             next_at = ?9, error = ?10, fired = coalesce(?11, fired), version = version + 1",
+    )?
+    .execute(params![
+        look.run.file.to_string_lossy(),
+        look.name,
+        look.run.pipeline,
+        look.run.trigger.as_str(),
+        look.watches,
+        state.to_string(),
+        armed,
+        millis(look.at),
+        millis(look.next_at),
+        look.error,
+        fired,
+    ])?;
+    Ok(())
+}
