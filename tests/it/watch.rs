@@ -72,7 +72,7 @@ fn a_new_image_starts_one_run_and_an_unchanged_one_costs_one_request() {
     let asked = registry.requests().split_off(before);
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].starts_with("HEAD /v2/base/node/manifests/9-alpine"), "{asked:?}");
-    assert_eq!(runs(&host), [json!(0); 0]);
+    assert!(runs(&host).is_empty());
 
     let new = push(&registry, 2);
     let ran = host.run(&["watch", "p.toml", "--once", "--detailed-exitcode"]);
@@ -209,7 +209,7 @@ schedule      p.toml      0 3 * * * (Europe/Berlin)  no                         
     assert_eq!((&all[1]["armed"], &all[1]["stale"]), (&json!(true), &json!(false)));
     let next = all[1]["next-at"].as_str().unwrap();
     assert!(next.ends_with("T01:00:00.000Z") || next.ends_with("T02:00:00.000Z"), "{next}");
-    assert_eq!(runs(&host), [json!(0); 0]);
+    assert!(runs(&host).is_empty());
 }
 
 #[test]

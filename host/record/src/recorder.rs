@@ -45,7 +45,7 @@ pub struct Identity {
 }
 
 enum Message {
-    Begin(Box<Begin>, Timestamp, SyncSender<Result<Begun, Fault>>),
+    Begin(Begin, Timestamp, SyncSender<Result<Begun, Fault>>),
     Watch(Stop),
     Event(Box<Event>),
     /// The last event; answered when it is on the disk, or cannot be.
@@ -54,7 +54,7 @@ enum Message {
 
 /// Which run is to be written.
 enum Begin {
-    New(NewRun),
+    New(Box<NewRun>),
     /// One that waits, by its id, and the digest of the file that it runs.
     Queued(String, String),
 }
@@ -106,7 +106,7 @@ impl Recorder {
     /// # Errors
     /// Why there is no record: the run can do without, and [`crate::new_id`] has an id for it.
     pub fn create(&self, new: NewRun, at: Timestamp) -> Result<Identity, Fault> {
-        match self.begin(Begin::New(new), at)? {
+        match self.begin(Begin::New(Box::new(new)), at)? {
             Begun::Run(identity) => Ok(identity),
             // Nobody else knows of it.
             Begun::Busy | Begun::Gone => Err(RecordError::Gone.into()),
@@ -124,7 +124,7 @@ impl Recorder {
     fn begin(&self, begin: Begin, at: Timestamp) -> Result<Begun, Fault> {
         let (answer, answered) = sync_channel(1);
         let gone = || Fault::from(RecordError::Gone);
-        self.to.send(Message::Begin(Box::new(begin), at, answer)).map_err(|_| gone())?;
+        self.to.send(Message::Begin(begin, at, answer)).map_err(|_| gone())?;
         answered.recv_timeout(PATIENCE).map_err(|error| gone().cause(error))?
     }
 
@@ -196,7 +196,7 @@ impl Writing {
         let opened = open();
         let Ok(Message::Begin(begin, at, answer)) = self.from.recv() else { return };
         let created = opened.and_then(|mut store| {
-            let claim = match *begin {
+            let claim = match begin {
                 Begin::New(new) => Claim::Held(store.start(&new, at)?),
                 Begin::Queued(id, source) => store.claim(&id, &source, at)?,
             };
