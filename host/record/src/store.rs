@@ -191,7 +191,10 @@ impl Store {
                 .prepare_cached("SELECT 1 FROM runs WHERE status = 'running' AND file = ?1")?
                 .exists([&file])?;
             match (is_queued, is_busy) {
-                (false, _) => Ok(Claim::Gone),
+                (false, _) => {
+                    held.release();
+                    Ok(Claim::Gone)
+                }
                 (true, true) => Ok(Claim::Busy),
                 (true, false) => {
                     tx.execute(

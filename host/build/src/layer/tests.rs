@@ -42,7 +42,11 @@ proptest! {
     #[test]
     fn others_read_the_same(tree in tree()) {
         // That reader ends records at the first line feed, whatever their length says.
-        prop_assume!(tree.iter().all(|(entry, _)| !format!("{entry:?}").contains("\\n")));
+        let is_cut = |entry: &Entry| {
+            let values = entry.xattrs.values().any(|value| value.contains(&b'\n'));
+            values || entry.path.as_os_str().as_encoded_bytes().contains(&b'\n')
+        };
+        prop_assume!(!tree.iter().any(|(entry, _)| is_cut(entry)));
         let (_, blob) = pack(&tree, &options(Compression::None));
         let mut archive = tar::Archive::new(&blob[..]);
         let mut nodes = tree.iter();
