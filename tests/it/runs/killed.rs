@@ -23,7 +23,7 @@ uses = "{ECHO}"
 "#;
 
 fn counts(waits: bool) -> String {
-    let (act, amount) = if waits { ("spin", "1") } else { ("sleep", "1") };
+    let (act, amount) = if waits { ("spin", "1") } else { ("sleep", "100") };
     COUNTS.replace("{ACT}", act).replace("{AMOUNT}", amount)
 }
 
