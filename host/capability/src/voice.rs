@@ -55,6 +55,8 @@ pub struct LedgerLine {
     pub target: String,
     /// A status, a digest, or the code of the fault.
     pub result: String,
+    /// Whether it was refused or failed.
+    pub failed: bool,
     /// Bytes that were moved, where that is known.
     pub bytes: Option<u64>,
     /// How long it took.
@@ -171,12 +173,22 @@ impl Voice {
 
     /// Writes the ledger line of a use that came to its end.
     pub(crate) fn note(&self, used: Use, result: impl fmt::Display, bytes: Option<u64>) {
+        self.write(used, &result, false, bytes);
+    }
+
+    /// Writes the ledger line of a use that was refused or failed, after `bytes` if some had passed.
+    pub(crate) fn note_failed(&self, used: Use, code: &str, bytes: Option<u64>) {
+        self.write(used, &code, true, bytes);
+    }
+
+    fn write(&self, used: Use, result: &dyn fmt::Display, failed: bool, bytes: Option<u64>) {
         let Use { capability, action, target, started } = used;
         self.to.ledger(LedgerLine {
             capability,
             action,
             target: self.mask.apply(&target).into_owned(),
             result: self.mask.apply(&result.to_string()).into_owned(),
+            failed,
             bytes,
             elapsed: started.elapsed(),
         });
@@ -206,7 +218,7 @@ impl Voice {
                 Ok(value)
             }
             Err(fault) => {
-                self.note(used, &fault.code, None);
+                self.note_failed(used, &fault.code, None);
                 Err(self.masked(fault))
             }
         }

@@ -149,9 +149,17 @@ impl Reporter for Voice {
     }
 
     fn ledger(&self, line: LedgerLine) {
-        let LedgerLine { capability, action, target, result, bytes, elapsed } = line;
+        let LedgerLine { capability, action, target, result, failed, bytes, elapsed } = line;
         let capability = capability.to_owned();
-        self.0.ledger(run::LedgerLine { capability, action, target, result, bytes, elapsed });
+        self.0.ledger(run::LedgerLine {
+            capability,
+            action,
+            target,
+            result,
+            failed,
+            bytes,
+            elapsed,
+        });
     }
 }
 

@@ -109,6 +109,7 @@ mod tests {
             action: action.to_owned(),
             target: target.to_owned(),
             result: result.replace("{}", DIGEST),
+            failed: false,
             bytes: None,
             elapsed: std::time::Duration::ZERO,
         };

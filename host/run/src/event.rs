@@ -273,8 +273,11 @@ pub struct LedgerLine {
     pub action: String,
     /// To what; holds no credential.
     pub target: String,
-    /// [`LedgerLine::DONE`], or the code of the fault: `denied.http`.
+    /// What it came to, `ok`, a status or a digest; or the code of the fault: `denied.http`.
     pub result: String,
+    /// Whether it was refused or failed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub failed: bool,
     /// Bytes moved, where that is a measure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -358,11 +361,6 @@ impl ProgressId {
     pub fn from_number(number: u64) -> Self {
         Self(u32::try_from(number).unwrap_or_default())
     }
-}
-
-impl LedgerLine {
-    /// The result of what succeeded.
-    pub const DONE: &str = "ok";
 }
 
 impl Instance {

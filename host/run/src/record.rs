@@ -167,7 +167,7 @@ impl InstanceRecord {
             None => self.ledger.entry(line.capability.clone()).or_default(),
         };
         total.calls += 1;
-        total.failed += u64::from(line.result != LedgerLine::DONE);
+        total.failed += u64::from(line.failed);
         total.bytes = total.bytes.saturating_add(line.bytes.unwrap_or_default());
     }
 }

@@ -82,7 +82,7 @@ impl GrantedHttp {
         match sent {
             Ok(response) => Ok(self.count(response, method, url, timeouts, used)),
             Err(fault) => {
-                self.gate.call.voice.note(used, &fault.code, None);
+                self.gate.call.voice.note_failed(used, &fault.code, None);
                 Err(fault)
             }
         }
@@ -227,7 +227,7 @@ impl http_body::Body for Counted {
                 let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
                 ready!(sleep.as_mut().poll(context));
                 let fault = fault::timed_out(&this.url, &this.method);
-                this.finish(&fault.code);
+                this.fail(&fault.code);
                 return Poll::Ready(Some(Err(Box::new(fault))));
             }
         };
@@ -239,11 +239,11 @@ impl http_body::Body for Counted {
             Some(Err(error)) => {
                 let fault = fault::of_client(&this.gate, error, &this.url, &this.method);
                 let fault = this.gate.call.voice.masked(fault);
-                this.finish(&fault.code);
+                this.fail(&fault.code);
                 Some(Err(Box::new(fault)))
             }
             None => {
-                this.finish(&this.status.clone());
+                this.finish();
                 None
             }
         })
@@ -260,15 +260,22 @@ impl http_body::Body for Counted {
 
 impl Counted {
     /// Writes the ledger line, once.
-    fn finish(&mut self, result: &str) {
+    fn finish(&mut self) {
         if let Some(used) = self.used.take() {
-            self.gate.call.voice.note(used, result, Some(self.count));
+            self.gate.call.voice.note(used, &self.status, Some(self.count));
+        }
+    }
+
+    /// The same for a body that broke off.
+    fn fail(&mut self, code: &str) {
+        if let Some(used) = self.used.take() {
+            self.gate.call.voice.note_failed(used, code, Some(self.count));
         }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.finish(&self.status.clone());
+        self.finish();
     }
 }

@@ -65,7 +65,7 @@ impl GrantedOci {
     pub async fn open(&self, reference: &str, access: AccessFlags) -> Result<Repository, Fault> {
         let voice = &self.call.voice;
         self.open_checked(reference, access).await.map_err(|fault| {
-            voice.note(Use::begin("oci", "open", reference), &fault.code, None);
+            voice.note_failed(Use::begin("oci", "open", reference), &fault.code, None);
             voice.masked(fault)
         })
     }

@@ -210,7 +210,7 @@ impl Human {
         if self.verbose == 0 || self.quiet {
             return;
         }
-        let LedgerLine { capability, action, target, result, bytes: moved, elapsed } = line;
+        let LedgerLine { capability, action, target, result, bytes: moved, elapsed, .. } = line;
         let moved = moved.map_or_else(String::new, |count| format!(", {}", bytes(count)));
         let text = format!("{capability} {action} {target}: {result}{moved} ({})", took(*elapsed));
         self.step_line(state, step, &self.tone(&text, Tone::Quiet));

@@ -113,6 +113,7 @@ fn what_happened_is_there_when_run_finished_was_said() {
         action: "copy".to_owned(),
         target: "a/b:1 to c/d:1".to_owned(),
         result: format!("changed {DIGEST}"),
+        failed: false,
         bytes: None,
         elapsed: Duration::ZERO,
     };

@@ -41,12 +41,15 @@ impl StepRunner for Talker {
             say.progress_end(copy);
             say.progress_advance(copy, 1);
             say.group_end();
-            for (result, bytes) in [(LedgerLine::DONE, Some(300)), ("denied.http", None)] {
+            for (result, failed, bytes) in
+                [("sha256:0123", false, Some(300)), ("denied.http", true, None)]
+            {
                 say.ledger(LedgerLine {
                     capability: "http".to_owned(),
                     action: "GET".to_owned(),
                     target: "https://example.com/s3cret".to_owned(),
                     result: result.to_owned(),
+                    failed,
                     bytes,
                     elapsed: Duration::from_micros(1_500),
                 });
