@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use windlass_plugin::build::{Builder, Compression, Context as Files};
 use windlass_plugin::oci::{Access, Repository};
-use windlass_plugin::{Context, Error, Outcome, Request, Result, Step};
+use windlass_plugin::{Context, Error, OneOrMany, Outcome, Request, Result, Step};
 
-use crate::inputs::{self, Backend, Inputs, Platforms};
+use crate::inputs::{self, Backend, Inputs};
 use crate::outputs::{Built, Outputs};
 use crate::product::Product;
 use crate::source::Script;
@@ -189,15 +189,11 @@ fn builder(inputs: &Inputs, platform: Option<&str>, epoch: u64) -> Result<Builde
 }
 
 /// The platforms to build for; none is that of this machine.
-fn platforms(said: &Platforms) -> Vec<Option<String>> {
-    let list = match said {
-        Platforms::List(list) => list.clone(),
-        Platforms::One(one) => vec![one.clone()],
-    };
-    match list.is_empty() {
-        true => vec![None],
-        false => {
-            list.into_iter().map(|platform| (platform != "system").then_some(platform)).collect()
+fn platforms(said: &OneOrMany) -> Vec<Option<String>> {
+    match said.as_slice() {
+        [] => vec![None],
+        list => {
+            list.iter().map(|platform| (platform != "system").then(|| platform.clone())).collect()
         }
     }
 }

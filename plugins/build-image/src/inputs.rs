@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use windlass_plugin::schema::Shape;
-use windlass_plugin::{Request, Schema};
+use windlass_plugin::{OneOrMany, Request, Schema};
 
 /// What is built, from what, and where it goes.
 ///
@@ -34,7 +34,7 @@ pub struct Inputs {
     /// For which platforms, such as `["linux/amd64", "linux/arm64"]`; `"system"` for that of this
     /// machine, as when nothing is said. Several make an index.
     #[serde(default)]
-    pub platforms: Platforms,
+    pub platforms: OneOrMany,
     /// Where it goes, each `HOST/REPOSITORY[:TAG]`, `oci-layout:PATH[:TAG]`,
     /// `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:REPOSITORY[:TAG]]`; nowhere if there is
     /// none.
@@ -165,16 +165,6 @@ pub struct Rebase {
     pub new_base: Option<String>,
 }
 
-/// Which platforms are built for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Platforms {
-    /// Several, or none for that of this machine.
-    List(Vec<String>),
-    /// One, or `system`.
-    One(String),
-}
-
 /// Who builds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "kebab-case")]
@@ -239,27 +229,6 @@ pub enum Epoch {
     Seconds(u64),
     /// `commit` or `context`.
     Word(String),
-}
-
-impl Default for Platforms {
-    fn default() -> Self {
-        Self::List(Vec::new())
-    }
-}
-
-impl Serialize for Platforms {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::List(list) => list.serialize(to),
-            Self::One(one) => one.serialize(to),
-        }
-    }
-}
-
-impl Schema for Platforms {
-    fn shape() -> Shape {
-        Shape::Either(vec![Vec::<String>::shape(), Shape::String])
-    }
 }
 
 impl Schema for Host {

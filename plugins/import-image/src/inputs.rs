@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use windlass_plugin::schema::Shape;
-use windlass_plugin::{Request, Schema};
+use windlass_plugin::{OneOrMany, Request, Schema};
 
 /// What goes where.
 ///
@@ -51,7 +51,7 @@ pub struct Inputs {
     /// Only these platforms, such as `["linux/amd64", "linux/arm64/v8"]`; `"system"` for that of this
     /// machine; `"all"` as when nothing is said.
     #[serde(default)]
-    pub platforms: Platforms,
+    pub platforms: OneOrMany,
     /// What becomes of an index if only some platforms are kept. `new-index`, the default: several
     /// platforms make a new index with a new digest, a single one leaves the index out. `sparse`: the
     /// index stays as it is, with its digest, and lists more than is there.
@@ -74,16 +74,6 @@ pub struct Inputs {
     /// If an image cannot be copied, go on with the others, and fail at the end.
     #[serde(default)]
     pub keep_going: bool,
-}
-
-/// Which platforms are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Platforms {
-    /// Several, or none for all.
-    List(Vec<String>),
-    /// One, or a word.
-    One(String),
 }
 
 /// What becomes of an index.
@@ -119,24 +109,9 @@ pub enum ForeignLayers {
     Include,
 }
 
-impl Default for Platforms {
-    fn default() -> Self {
-        Self::List(Vec::new())
-    }
-}
-
 impl Default for Referrers {
     fn default() -> Self {
         Self::All(true)
-    }
-}
-
-impl serde::Serialize for Platforms {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::List(list) => list.serialize(to),
-            Self::One(one) => one.serialize(to),
-        }
     }
 }
 
@@ -147,12 +122,6 @@ impl serde::Serialize for Referrers {
             Self::Word(word) => word.serialize(to),
             Self::Types(types) => types.serialize(to),
         }
-    }
-}
-
-impl Schema for Platforms {
-    fn shape() -> Shape {
-        Shape::Either(vec![Vec::<String>::shape(), Shape::String])
     }
 }
 

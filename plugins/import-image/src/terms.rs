@@ -1,8 +1,8 @@
 //! How images are copied, whichever they are: what the inputs say of all of them.
 
-use windlass_plugin::{Error, Result};
+use windlass_plugin::{Error, OneOrMany, Result};
 
-use crate::inputs::{ForeignLayers, Index, Inputs, Platforms, Referrers};
+use crate::inputs::{ForeignLayers, Index, Inputs, Referrers};
 
 /// The word for every platform.
 const ALL: &str = "all";
@@ -78,16 +78,13 @@ impl Terms {
     }
 }
 
-fn platforms(wanted: &Platforms) -> Result<Vec<String>> {
-    let list = match wanted {
-        Platforms::One(one) => vec![one.clone()],
-        Platforms::List(list) => list.clone(),
-    };
+fn platforms(wanted: &OneOrMany) -> Result<Vec<String>> {
+    let list = wanted.as_slice();
     match list.iter().any(|platform| platform == ALL) {
         true if list.len() > 1 => Err(Error::invalid("`platforms` says `all` and names some")
             .hint("write `platforms = \"all\"`, or name some")),
         true => Ok(Vec::new()),
-        false => Ok(list),
+        false => Ok(list.to_vec()),
     }
 }
 

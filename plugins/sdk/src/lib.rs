@@ -57,6 +57,7 @@ mod error;
 pub mod http;
 pub mod log;
 pub mod oci;
+mod one_or_many;
 pub mod schema;
 pub mod secrets;
 pub mod state;
@@ -66,6 +67,7 @@ pub mod workspace;
 #[doc(hidden)]
 pub use entry::{describe, run};
 pub use error::{Error, Result};
+pub use one_or_many::OneOrMany;
 pub use schema::Schema;
 pub use step::{Context, Outcome, Request, Status, Step};
 pub use windlass_plugin_derive::{Inputs, Outputs, Schema};

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use windlass_plugin::schema::Shape;
-use windlass_plugin::{Request, Schema};
+use windlass_plugin::{OneOrMany, Request, Schema};
 
 /// What is watched, and when it counts as changed.
 ///
@@ -47,7 +46,7 @@ pub struct Inputs {
     /// The platforms that count, such as `["linux/amd64", "linux/arm64"]`; `"system"` for that of this
     /// machine; `"all"`, as when nothing is said, for those that each index has.
     #[serde(default)]
-    pub platforms: Platforms,
+    pub platforms: OneOrMany,
     /// Follow the newest tag that is a version in this range, such as `>=1.2, <2`, in place of the
     /// tags in `images`, which name repositories then.
     pub semver: Option<String>,
@@ -109,16 +108,6 @@ pub struct Base {
     pub runtime: bool,
 }
 
-/// Which platforms count.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Platforms {
-    /// Several, or none for all.
-    List(Vec<String>),
-    /// One, or a word.
-    One(String),
-}
-
 impl Default for Inputs {
     fn default() -> Self {
         Self {
@@ -132,7 +121,7 @@ impl Default for Inputs {
             annotations_of: None,
             bases_of: None,
             bases: bases(),
-            platforms: Platforms::default(),
+            platforms: OneOrMany::default(),
             semver: None,
             tag_regex: None,
             first_seen: FirstSeen::default(),
@@ -140,27 +129,6 @@ impl Default for Inputs {
             changes: false,
             keep_going: false,
         }
-    }
-}
-
-impl Default for Platforms {
-    fn default() -> Self {
-        Self::List(Vec::new())
-    }
-}
-
-impl Serialize for Platforms {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::List(list) => list.serialize(to),
-            Self::One(one) => one.serialize(to),
-        }
-    }
-}
-
-impl Schema for Platforms {
-    fn shape() -> Shape {
-        Shape::Either(vec![Vec::<String>::shape(), Shape::String])
     }
 }
 

@@ -1,11 +1,11 @@
 //! What is watched: from the inputs to a list of images, each once.
 
 use images::{Choice, Place, Question, Sight, Terms, platform, wanted_by};
-use windlass_plugin::{Error, Result};
+use windlass_plugin::{Error, OneOrMany, Result};
 
 use crate::book::Book;
 use crate::host::Host;
-use crate::inputs::{Base, FirstSeen, Inputs, Platforms, Stages};
+use crate::inputs::{Base, FirstSeen, Inputs, Stages};
 use crate::look;
 
 /// The word for every platform.
@@ -104,26 +104,23 @@ pub fn terms(inputs: &Inputs, host: &dyn Host) -> Result<Terms> {
     })
 }
 
-fn platforms(said: &Platforms, host: &dyn Host) -> Result<Vec<String>> {
-    let list = match said {
-        Platforms::One(one) => vec![one.clone()],
-        Platforms::List(list) => list.clone(),
-    };
+fn platforms(said: &OneOrMany, host: &dyn Host) -> Result<Vec<String>> {
+    let list = said.as_slice();
     if list.iter().any(|platform| platform == ALL) {
-        return match list.as_slice() {
+        return match list {
             [_] => Ok(Vec::new()),
             _ => Err(Error::invalid("`platforms` says `all` and names some")
                 .hint("write `platforms = \"all\"`, or name some")),
         };
     }
-    let usual = |text: String| {
-        let text = if text == SYSTEM { host.machine() } else { text };
+    let usual = |text: &String| {
+        let text = if text == SYSTEM { host.machine() } else { text.clone() };
         platform::usual(&text).ok_or_else(|| {
             Error::invalid(format!("`{text}` is no platform"))
                 .hint("write it like `platforms = [\"linux/amd64\"]`")
         })
     };
-    list.into_iter().map(usual).collect()
+    list.iter().map(usual).collect()
 }
 
 /// Finds what is watched.
