@@ -124,13 +124,20 @@ pub(crate) struct Run {
     /// Run only this step; what it needs is taken as done, without outputs
     #[arg(long, value_name = "STEP")]
     pub(crate) only: Option<String>,
-    /// How many steps may run at once [default: the number of processors, at least 4]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: Option<u16>,
     /// Go on with steps that do not depend on a failed one
     #[arg(long)]
     pub(crate) keep_going: bool,
-    /// How results are written
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// How a run is run, whatever starts it.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// How many steps may run at once [default: the number of processors, at least 4]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// How what happens is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
 }

@@ -111,16 +111,25 @@ impl Secrets {
         &self.0.mask
     }
 
-    /// Lets the mask learn what the environment has of them, before any is used: what is said and
-    /// recorded until then may happen to hold one.
-    pub fn learn_environment(&self) {
+    /// Lets the mask learn those that are there already, before any is used: what is said and recorded
+    /// until then may happen to hold one, such as an input that somebody typed. What cannot be read
+    /// is said when it is used, and what is read then is read anew.
+    pub async fn learn(&self) {
         for declared in self.0.declared.values() {
-            if let SecretSource::Env { name } = &declared.source
-                && let Ok(value) = self.0.providers.env.read(name)
-            {
+            if let Ok(value) = self.read(&declared.source).await {
                 self.0.mask.learn(&value);
             }
         }
+    }
+
+    async fn read(&self, source: &SecretSource) -> Result<Secret, Fault> {
+        let (providers, source) = (self.0.providers.clone(), source.clone());
+        blocking(move || match &source {
+            SecretSource::Env { name } => providers.env.read(name),
+            SecretSource::File { path } => providers.file.read(path),
+            SecretSource::Store { name } => SecretProvider::read(&providers.store, name),
+        })
+        .await
     }
 
     /// The secret that the pipeline calls `name`, whatever a step is granted.
@@ -130,15 +139,10 @@ impl Secrets {
         if let Some(handle) = known.get(name) {
             return Ok(handle.clone());
         }
-        let providers = self.0.providers.clone();
-        let source = declared.source.clone();
-        let value = blocking(move || match &source {
-            SecretSource::Env { name } => providers.env.read(name),
-            SecretSource::File { path } => providers.file.read(path),
-            SecretSource::Store { name } => SecretProvider::read(&providers.store, name),
-        })
-        .await
-        .map_err(|fault| fault.cause(format!("the pipeline calls it `{name}`")))?;
+        let value = self
+            .read(&declared.source)
+            .await
+            .map_err(|fault| fault.cause(format!("the pipeline calls it `{name}`")))?;
         self.0.mask.learn(&value);
         let handle = SecretHandle::new(name, declared.only_to.clone(), value);
         known.insert(name.to_owned(), handle.clone());

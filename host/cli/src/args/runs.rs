@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Subcommand, ValueEnum};
 use run::{Clock as _, SystemClock, Timestamp};
 
-use super::{Format, name_and_value};
+use super::{Format, How, name_and_value};
 
 /// How lists of runs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,12 +138,8 @@ pub(crate) struct Rerun {
     /// Set an input of the pipeline in place of the recorded one; may be repeated
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) inputs: Vec<(String, String)>,
-    /// How many steps may run at once [default: the number of processors, at least 4]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: Option<u16>,
-    /// How results are written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, name_and_value};
+use super::{Format, How, name_and_value};
 
 #[derive(Args, Debug)]
 pub(crate) struct Watch {
@@ -20,12 +20,8 @@ pub(crate) struct Watch {
     /// Set an input of the runs; may be repeated
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) inputs: Vec<(String, String)>,
-    /// How many steps of a run may run at once [default: the number of processors, at least 4]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) jobs: Option<u16>,
-    /// How the runs' events are written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 #[derive(Args, Debug)]

@@ -13,7 +13,7 @@ use run::{
 use serde_json::Value;
 
 use super::{Failure, load};
-use crate::args::{Format, Given, Run};
+use crate::args::{Format, Given, How, Run};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -27,8 +27,7 @@ const FEWEST_JOBS: usize = 4;
 pub(super) struct Wanted {
     pub(super) given: Given,
     pub(super) choices: Choices,
-    pub(super) jobs: Option<u16>,
-    pub(super) format: Format,
+    pub(super) how: How,
     /// The run that it does again.
     pub(super) again: Option<Again>,
 }
@@ -60,9 +59,9 @@ pub(super) struct Again {
 }
 
 pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<Exit, Failure> {
-    let Run { given, only, jobs, keep_going, format } = arguments;
+    let Run { given, only, keep_going, how } = arguments;
     let choices = Choices { only, keep_going };
-    start(Wanted { given, choices, jobs, format, again: None }, settings).await
+    start(Wanted { given, choices, how, again: None }, settings).await
 }
 
 /// Runs what is wanted, and records it while it runs.
@@ -72,7 +71,7 @@ pub(super) async fn start(wanted: Wanted, settings: &Settings) -> Result<Exit, F
     let loaded = load::load(&wanted.given.file, settings).await?;
     let plan = loaded.plan(&wanted.given, settings)?;
     // What is recorded before they are used must not hold them either.
-    loaded.backends.secrets.learn_environment();
+    loaded.backends.secrets.learn().await;
     let options = options(&wanted, &plan)?;
     let new = new_run(&wanted, &plan, &options, &loaded.mask)?;
     let recorder = match recorder.create(new, SystemClock.now()) {
@@ -94,7 +93,7 @@ pub(super) async fn begin(
     let recorder = Recorder::open(&settings.state_dir, not_kept(settings));
     let loaded = load::load(&wanted.given.file, settings).await?;
     let plan = loaded.plan(&wanted.given, settings)?;
-    loaded.backends.secrets.learn_environment();
+    loaded.backends.secrets.learn().await;
     let mut options = options(&wanted, &plan)?;
     options.trigger = queued.trigger;
     let source = load::digest_of(&plan.source);
@@ -123,7 +122,7 @@ async fn execute(prepared: Prepared, settings: &Settings) -> Result<Exit, Failur
     if let Some((_, identity)) = &recorder {
         options.run.clone_from(&identity.id);
     }
-    let Wanted { format, again, .. } = wanted;
+    let Wanted { how: How { format, .. }, again, .. } = wanted;
     if let Some(Again { results: Some(results), from, .. }) = again {
         let earlier = EarlierRun::new(results, from.as_deref(), mask.clone());
         options.earlier = Some(Reuse(Arc::new(earlier)));
@@ -224,7 +223,7 @@ pub(super) fn new_run(
 
 pub(super) fn options(wanted: &Wanted, plan: &Plan) -> Result<Options, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let jobs = wanted.jobs.map_or(cores.max(FEWEST_JOBS), usize::from);
+    let jobs = wanted.how.jobs.map_or(cores.max(FEWEST_JOBS), usize::from);
     let mut options = Options::new(record::new_id());
     options.jobs = NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN);
     if wanted.choices.keep_going {

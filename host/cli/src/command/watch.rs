@@ -78,8 +78,9 @@ async fn once(
     };
     let mut ran = 0;
     let mut failed = None;
+    let store = open(settings)?;
     for watched in watched {
-        for exit in run_queued(watched, arguments, settings, stop).await? {
+        for exit in run_queued(watched, &store, arguments, settings, stop).await? {
             ran += 1;
             failed = failed.or(Some(exit).filter(|exit| *exit != Exit::Ok));
         }
@@ -110,9 +111,15 @@ async fn forever(
     }
     join_all(watched.into_iter().map(async |watched| {
         let running = async {
+            let mut store = None;
             while !stop.is_cancelled() {
-                if let Err(failure) = run_queued(&watched, arguments, settings, stop).await {
+                let ran = async {
+                    let store = kept(&mut store, settings)?;
+                    run_queued(&watched, store, arguments, settings, stop).await
+                };
+                if let Err(failure) = ran.await {
                     _ = failure.show(settings);
+                    store = None;
                     rest(AGAIN, stop).await;
                 }
                 rest(PAUSE, stop).await;
@@ -133,6 +140,7 @@ async fn look_on(
 ) {
     let mut changed: Option<Watched> = None;
     let mut refused = None;
+    let mut store = None;
     while !stop.is_cancelled() {
         let watched = changed.as_ref().unwrap_or(first);
         // A file that cannot be read, or is wrong, changes nothing; that is said once.
@@ -146,14 +154,15 @@ async fn look_on(
             continue;
         }
         let looked = async {
-            let mut store = open(settings)?;
-            round(watched, &mut store, Some(SystemClock.now()), settings).await
+            let store = kept(&mut store, settings)?;
+            round(watched, store, Some(SystemClock.now()), settings).await
         };
         let pause = tokio::select! {
             looked = looked => match looked {
                 Ok(_) => PAUSE,
                 Err(failure) => {
                     _ = failure.show(settings);
+                    store = None;
                     AGAIN
                 }
             },
@@ -172,6 +181,14 @@ async fn rest(pause: Duration, stop: &CancellationToken) {
 
 fn open(settings: &Settings) -> Result<Store, Failure> {
     Ok(Store::open(&settings.state_dir).map_err(Fault::from)?)
+}
+
+/// The store, opened if it is not open.
+fn kept<'s>(store: &'s mut Option<Store>, settings: &Settings) -> Result<&'s mut Store, Failure> {
+    match store {
+        Some(open) => Ok(open),
+        closed @ None => Ok(closed.insert(open(settings)?)),
+    }
 }
 
 /// Looks at each trigger, at `due` at those whose time has come, and decides.
@@ -235,12 +252,12 @@ fn say_fired(watched: &Watched, trigger: &Trigger, short: &str, settings: &Setti
 /// Runs what waits of a pipeline, one after the other; how each ended.
 async fn run_queued(
     watched: &Watched,
+    store: &Store,
     arguments: &Watch,
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<Vec<Exit>, Failure> {
     let mut ends = Vec::new();
-    let store = open(settings)?;
     while !stop.is_cancelled() {
         let next = store.next_queued(&watched.new.file).map_err(Fault::from)?;
         let Some(id) = next else { break };
@@ -250,8 +267,7 @@ async fn run_queued(
         let wanted = Wanted {
             given: Given { file: watched.given.file.clone(), inputs },
             choices: row.run.choices,
-            jobs: arguments.jobs,
-            format: arguments.format,
+            how: arguments.how,
             again: None,
         };
         let queued = Queued { id, trigger: row.run.trigger };

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::ui;
 
 pub(super) async fn rerun(arguments: Rerun, settings: &Settings) -> Result<Exit, Failure> {
-    let Rerun { id, from, failed, inputs: changed, jobs, format } = arguments;
+    let Rerun { id, from, failed, inputs: changed, how } = arguments;
     let (store, row) = find(&id, settings)?;
     let short = store.short(&row.id).map_err(Fault::from)?;
     may_rerun(&row, &short, failed)?;
@@ -44,7 +44,7 @@ pub(super) async fn rerun(arguments: Rerun, settings: &Settings) -> Result<Exit,
     };
     drop(store);
     let again = Some(Again { id, results, from });
-    start(Wanted { given, choices, jobs, format, again }, settings).await
+    start(Wanted { given, choices, how, again }, settings).await
 }
 
 fn may_rerun(row: &RunRow, short: &str, failed: bool) -> Result<(), Failure> {

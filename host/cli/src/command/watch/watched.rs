@@ -65,8 +65,7 @@ impl Watched {
         let wanted = Wanted {
             given: given.clone(),
             choices: record::Choices::default(),
-            jobs: arguments.jobs,
-            format: arguments.format,
+            how: arguments.how,
             again: None,
         };
         let loaded = load::load(file, settings).await?;
@@ -78,7 +77,7 @@ impl Watched {
                 .help("add `[[on.image-update]]` with `images = [\"…\"]`, or `[[on.schedule]]`");
             return Err(Failure::File(vec![problem]));
         }
-        loaded.backends.secrets.learn_environment();
+        loaded.backends.secrets.learn().await;
         let new = new_run(&wanted, &plan, &options(&wanted, &plan)?, &loaded.mask)?;
         // What the file says to watch may be pulled; that is all.
         let images = triggers.iter().flat_map(|trigger| trigger.images());
