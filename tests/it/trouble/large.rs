@@ -46,6 +46,11 @@ impl Scene {
         Skopeo::new().pull_whole(&copied, &self.host.path("pulled"));
     }
 
+    /// The same, where the colon may be written otherwise.
+    fn hex(&self) -> &str {
+        self.layer().split_once(':').unwrap().1
+    }
+
     /// The layer, as a part of paths.
     fn layer(&self) -> &str {
         &self.image.blobs[0].0
@@ -78,11 +83,10 @@ fn an_upload_that_breaks_off_goes_on_where_it_was() {
     let host = host();
     let target = Embedded::start(&host, &host.path("registry"));
     let scene = Scene::new(host, target.address());
-    // Each blob once: the first request for all of them is this one.
-    scene.to.trouble(When::asked("PUT", "/uploads/").times(3), Trouble::ResetInRequest);
+    scene.to.trouble(When::asked("PUT", scene.hex()), Trouble::ResetInRequest);
     scene.to.trouble(When::asked("PATCH", "/uploads/"), Trouble::ResetInRequest);
     scene.copies();
-    assert_eq!(scene.to.hits(), 4);
+    assert_eq!(scene.to.hits(), 2);
     passed_once("sent", scene.to.bytes().0);
 }
 
@@ -90,9 +94,9 @@ fn an_upload_that_breaks_off_goes_on_where_it_was() {
 fn a_registry_that_forgets_an_upload_that_broke_off_gets_it_again() {
     let target = DockerRegistry::start(Access::Anonymous);
     let scene = Scene::new(host(), &target.address());
-    scene.to.trouble(When::asked("PUT", "/uploads/").times(3), Trouble::ResetInRequest);
+    scene.to.trouble(When::asked("PUT", scene.hex()), Trouble::ResetInRequest);
     scene.copies();
-    assert_eq!(scene.to.hits(), 3);
+    assert_eq!(scene.to.hits(), 1);
 }
 
 #[test]

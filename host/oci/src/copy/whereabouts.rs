@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::lanes::Lanes;
 use crate::{Digest, MountSource, RepositoryName, Store};
 
-/// At some 100 bytes each: 5 MiB. When there are more, everything is forgotten; what is still of
+/// In each list, at some 100 bytes each: 5 MiB. When there are more, everything is forgotten; what is still of
 /// use is learned again at the price of a request.
 const MOST_SIGHTINGS: usize = 50_000;
 
