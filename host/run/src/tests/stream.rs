@@ -107,8 +107,8 @@ async fn what_a_step_says_is_masked_gathered_and_ends_with_the_step() {
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"progress-advanced","step":"a","progress":1,"amount":7}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"progress-ended","step":"a","progress":1}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"group-ended","step":"a"}
-{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"ledger","step":"a","line":{"capability":"http","action":"GET","target":"https://example.com/***","result":"ok","bytes":300,"elapsed-us":1500}}
-{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"ledger","step":"a","line":{"capability":"http","action":"GET","target":"https://example.com/***","result":"denied.http","elapsed-us":1500}}
+{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"ledger","step":"a","line":{"capability":"http","action":"GET","target":"https://example.com/***","result":"sha256:0123","bytes":300,"elapsed-us":1500}}
+{"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"ledger","step":"a","line":{"capability":"http","action":"GET","target":"https://example.com/***","result":"denied.http","failed":true,"elapsed-us":1500}}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"progress-started","step":"a","progress":2,"title":"left open","total":null,"unit":"items"}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"progress-ended","step":"a","progress":2}
 {"at":"2026-01-31T08:15:00.250Z","elapsed-ms":180,"event":"step-finished","step":"a","outcome":"succeeded","status":"changed","attempts":1,"took-ms":180,"outputs":{"token":["***"],"deadline":true},"summary":"***","withheld":true}
