@@ -121,6 +121,7 @@ impl Granted {
             docker_configs: Vec::new(),
             helpers: crate::CredentialHelpers::default(),
             journal: None,
+            budgets: ::oci::Budgets::default(),
             secrets: secrets.clone(),
             workspace: nowhere.clone(),
         })

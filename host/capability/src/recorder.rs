@@ -143,6 +143,7 @@ impl TestRunBuilder {
             docker_configs: vec![folder.path().join("docker.json")],
             helpers: crate::CredentialHelpers::default(),
             journal: None,
+            budgets: ::oci::Budgets::default(),
             secrets: secrets.clone(),
             workspace: workspace.clone(),
         });

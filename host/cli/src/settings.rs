@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     /// The latest time that made files are to have, in seconds since 1970. `SOURCE_DATE_EPOCH`
     /// (reproducible-builds.org).
     pub(crate) source_date_epoch: Option<u64>,
+    /// How fast each registry may be asked, by all that this process does.
+    pub(crate) budgets: oci::Budgets,
 }
 
 /// The variable with the latest time of made files.
@@ -140,6 +142,7 @@ impl Settings {
             quiet: global.quiet,
             verbose: global.verbose,
             source_date_epoch: lookup(EPOCH).map(epoch).transpose()?,
+            budgets: oci::Budgets::default(),
         })
     }
 

@@ -194,6 +194,7 @@ pub(crate) fn backends(
         docker_configs: settings.registry_auth_files.clone(),
         helpers: CredentialHelpers::new(settings.credential_helpers.iter().cloned()),
         journal: Some(settings.state_dir.join("uploads")),
+        budgets: settings.budgets.clone(),
         secrets: secrets.clone(),
         workspace: base.to_owned(),
     })?;

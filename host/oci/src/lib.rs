@@ -58,8 +58,8 @@ pub use place::{DockerArchivePlace, LayoutPlace, Place, PlaceError};
 pub use platform::{Platform, PlatformError};
 pub use reference::{Reference, ReferenceError, RegistryHost, RepositoryName, Selector, Tag};
 pub use remote::{
-    Journal, Problem as RemoteProblem, Remote, RemoteError, RemoteOptions, RemoteRepository,
-    RequestTally, Retry, Tried,
+    Budgets, Journal, Problem as RemoteProblem, Remote, RemoteError, RemoteOptions,
+    RemoteRepository, RequestTally, Retry, Tried,
 };
 pub use serve::{
     Access, AccessLog, RequestCounts, ServeOptions, SetupError, Tls, Users, router, serve,

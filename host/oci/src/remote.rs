@@ -30,6 +30,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use budget::Budgets;
 pub use error::{Problem, RemoteError, Tried};
 pub use journal::Journal;
 use report::Fault;
@@ -59,6 +60,8 @@ pub struct RemoteOptions {
     pub retry: Retry,
     /// Where uploads of large blobs are remembered beyond this process; `None`: nowhere.
     pub journal: Option<Arc<Journal>>,
+    /// How fast each registry may be asked; clones share it, so that several clients can.
+    pub budgets: Budgets,
 }
 
 /// How often, and how soon, a request is sent again when the registry is in passing trouble.
@@ -99,7 +102,7 @@ struct Host {
     base: Url,
     auth: auth::Learned,
     /// What goes to the registry itself.
-    traffic: budget::Traffic,
+    traffic: Arc<budget::Traffic>,
     /// What goes where it sends us: token services, stores of blobs.
     elsewhere: budget::Traffic,
 }
@@ -182,7 +185,7 @@ impl Shared {
         let base = Url::parse(&format!("{scheme}://{}/v2/", registry.api_host()))
             .map_err(|e| Error::invalid(format!("the registry `{registry}`"), e.to_string()))?;
         let auth = auth::Learned::default();
-        let traffic = budget::Traffic::new(registry.api_host());
+        let traffic = self.options.budgets.of(registry.api_host());
         let elsewhere = budget::Traffic::new("");
         let host = Arc::new(Host { registry: registry.clone(), base, auth, traffic, elsewhere });
         hosts.insert(registry.clone(), Arc::clone(&host));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ::oci::{
-    Archive, ArchiveFormat, Journal, Layout, Place, RegistryHost, Remote, RemoteOptions,
+    Archive, ArchiveFormat, Budgets, Journal, Layout, Place, RegistryHost, Remote, RemoteOptions,
     RequestTally, Store, Whereabouts,
     client::{CaFile, ClientOptions, Identity},
 };
@@ -41,6 +41,8 @@ pub struct OciOptions {
     pub helpers: CredentialHelpers,
     /// Where uploads of large blobs are remembered beyond this process.
     pub journal: Option<PathBuf>,
+    /// How fast each registry may be asked, by all who share it.
+    pub budgets: Budgets,
     /// The pipeline's secrets.
     pub secrets: Secrets,
     /// The folder of the pipeline file, in which layouts are.
@@ -62,6 +64,7 @@ struct Inner {
     credentials: Arc<RegistryCredentials>,
     workspace: PathBuf,
     journal: Option<Arc<Journal>>,
+    budgets: Budgets,
     remote: Mutex<Option<Remote>>,
     whereabouts: Whereabouts,
 }
@@ -124,6 +127,7 @@ impl Oci {
             credentials,
             workspace,
             journal,
+            budgets: options.budgets,
             remote,
             whereabouts,
         })))
@@ -208,6 +212,7 @@ impl Oci {
                 clients,
                 check_address: Some(no_metadata),
                 journal: self.0.journal.clone(),
+                budgets: self.0.budgets.clone(),
                 ..RemoteOptions::default()
             },
         );

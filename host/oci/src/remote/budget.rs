@@ -7,6 +7,8 @@
 //!
 //! Never: a request counted against another host, a wait that nobody could explain.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +56,10 @@ pub(super) struct Traffic {
     pub(super) uploads: Arc<Semaphore>,
 }
 
+/// The budgets of all registries, by host. Clones are the same budgets.
+#[derive(Clone, Default)]
+pub struct Budgets(Arc<Mutex<BTreeMap<String, Arc<Traffic>>>>);
+
 /// When the next request to a host may leave.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
@@ -80,6 +86,21 @@ pub(super) struct Allowance {
     limit: Option<u64>,
     window: Duration,
     reset: Option<Duration>,
+}
+
+impl Budgets {
+    /// That of `host`.
+    pub(super) fn of(&self, host: &str) -> Arc<Traffic> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let traffic = || Arc::new(Traffic::new(host));
+        Arc::clone(all.entry(host.to_owned()).or_insert_with(traffic))
+    }
+}
+
+impl fmt::Debug for Budgets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budgets").finish_non_exhaustive()
+    }
 }
 
 impl Traffic {

@@ -167,6 +167,7 @@ fn refused<const N: usize>(registries: [(&str, RegistrySettings); N]) -> Fault {
         docker_configs: Vec::new(),
         helpers: CredentialHelpers::default(),
         journal: None,
+        budgets: ::oci::Budgets::default(),
         secrets: run.backends.secrets.clone(),
         workspace: run.workspace().to_owned(),
     };
