@@ -42,8 +42,8 @@ pub use crate::http::{
 };
 pub use crate::oci::{
     AccessFlags, Blob, Copied, CopyRequest, CredentialHelpers, Descriptor, Forecast, GrantedOci,
-    ManifestBytes, Oci, OciOptions, PlannedCopy, ReferrerChoice, RegistrySettings, Repository,
-    TextOrSecret,
+    Lookup as OciLookup, ManifestBytes, Oci, OciOptions, PlannedCopy, ReferrerChoice,
+    RegistrySettings, Repository, TextOrSecret,
 };
 pub use ::build::exec::{HELPER as BUILD_HELPER, Setup as BuildSetup, helper as build_helper};
 pub use ::build::layer::Compression as LayerCompression;

@@ -11,6 +11,7 @@ wasmtime::component::bindgen!({
         "windlass:oci/oci.blob": capability::Blob,
         "windlass:oci/oci.copy-request": crate::host::oci::PendingCopy,
         "windlass:oci/oci.copy-batch": crate::host::oci::PendingBatch,
+        "windlass:oci/oci.lookup": capability::OciLookup,
         "windlass:oci/oci.forecast": capability::Forecast,
         "windlass:oci/oci.copied": capability::Copied,
         "windlass:build/build.context": capability::BuildContext,

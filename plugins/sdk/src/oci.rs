@@ -258,6 +258,32 @@ impl CopyBatch {
     }
 }
 
+/// References whose digests the host asks for at the same time.
+#[derive(Debug)]
+#[must_use = "a lookup asks nothing before `run`"]
+pub struct Lookup(wit::Lookup);
+
+impl Lookup {
+    /// Gathers references; each needs the grant to pull.
+    pub fn new(references: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let lookup = wit::Lookup::new();
+        references.into_iter().for_each(|reference| lookup.add(reference.as_ref()));
+        Self(lookup)
+    }
+
+    /// What each points at, in their order; none where there is nothing.
+    #[must_use]
+    pub fn run(&self) -> Vec<Result<Option<Descriptor>>> {
+        self.0.run().into_iter().map(|answer| Ok(answer?)).collect()
+    }
+
+    /// What registries were asked by [`Lookup::run`] until now, by method.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.0.requests().into_iter().map(|request| (request.method, request.count)).collect()
+    }
+}
+
 /// What a copy did.
 #[derive(Debug, Clone)]
 pub struct Copied {

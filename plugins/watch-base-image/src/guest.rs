@@ -2,11 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use windlass_plugin::build::Builder;
-use windlass_plugin::oci::{Access, Descriptor, Repository};
+use windlass_plugin::oci::{Access, Descriptor, Lookup, Repository};
 use windlass_plugin::state::Expected;
 use windlass_plugin::{Context, Error, Outcome, Request, Result, Step, log, state, workspace};
 
@@ -49,42 +48,53 @@ impl Step for WatchBaseImage {
 
 windlass_plugin::step!(WatchBaseImage);
 
-/// Each repository is opened once; its handle knows what it cost.
+/// A repository is open while it is needed, so that the number of images has no limit but memory.
 #[derive(Default)]
 struct Imports {
-    open: RefCell<BTreeMap<String, Rc<Repository>>>,
+    asked: RefCell<BTreeMap<String, u64>>,
 }
 
 impl Imports {
-    fn repository(&self, name: &str) -> Result<Rc<Repository>> {
-        if let Some(repository) = self.open.borrow().get(name) {
-            return Ok(Rc::clone(repository));
-        }
-        let repository = Rc::new(Repository::open(name, Access::PULL)?);
-        self.open.borrow_mut().insert(name.to_owned(), Rc::clone(&repository));
-        Ok(repository)
+    fn with<T>(&self, name: &str, ask: impl FnOnce(&Repository) -> Result<T>) -> Result<T> {
+        let repository = Repository::open(name, Access::PULL)?;
+        let answer = ask(&repository);
+        self.count(repository.requests());
+        answer
     }
+
+    fn count(&self, requests: BTreeMap<String, u64>) {
+        let mut asked = self.asked.borrow_mut();
+        for (method, count) in requests {
+            *asked.entry(method).or_default() += count;
+        }
+    }
+}
+
+fn head(found: Descriptor) -> Head {
+    let Descriptor { digest, media_type, size, .. } = found;
+    Head { digest, media_type, size }
 }
 
 impl Host for Imports {
     fn open(&self, reference: &str) -> Result<(String, String)> {
         let repository = Repository::open(reference, Access::PULL)?;
-        let (name, selector) = (repository.name(), repository.selector());
-        self.open.borrow_mut().entry(name.clone()).or_insert_with(|| Rc::new(repository));
-        Ok((name, selector))
+        Ok((repository.name(), repository.selector()))
     }
 
     fn resolve(&self, repository: &str, selector: &str) -> Result<Option<Head>> {
-        let found = self.repository(repository)?.resolve(selector)?;
-        Ok(found.map(|Descriptor { digest, media_type, size, .. }| Head {
-            digest,
-            media_type,
-            size,
-        }))
+        self.with(repository, |it| Ok(it.resolve(selector)?.map(head)))
+    }
+
+    fn resolve_all(&self, references: &[String]) -> Vec<Result<Option<Head>>> {
+        let lookup = Lookup::new(references);
+        let answers = lookup.run().into_iter();
+        let heads = answers.map(|answer| answer.map(|found| found.map(head))).collect();
+        self.count(lookup.requests());
+        heads
     }
 
     fn manifest(&self, repository: &str, digest: &str) -> Result<Vec<u8>> {
-        Ok(self.repository(repository)?.get_manifest(digest)?.content)
+        self.with(repository, |it| Ok(it.get_manifest(digest)?.content))
     }
 
     fn blob(&self, repository: &str, blob: &Head) -> Result<Vec<u8>> {
@@ -100,25 +110,11 @@ impl Host for Imports {
             annotations: Vec::new(),
         };
         let length = u32::try_from(blob.size).unwrap_or(u32::MAX);
-        self.repository(repository)?.get_blob(&descriptor)?.read(0, length)
+        self.with(repository, |it| it.get_blob(&descriptor)?.read(0, length))
     }
 
     fn tags(&self, repository: &str) -> Result<Vec<String>> {
-        let repository = self.repository(repository)?;
-        let mut tags: Vec<String> = Vec::new();
-        loop {
-            let page = repository.tags(tags.last().map(String::as_str), PAGE)?;
-            // The host fills a page from as many answers as it takes.
-            let is_last = page.len() < PAGE as usize;
-            tags.extend(page);
-            if tags.len() > MOST_TAGS {
-                return Err(Error::failed(format!("there are more than {MOST_TAGS} tags"))
-                    .hint("name the tag that is watched"));
-            }
-            if is_last {
-                return Ok(tags);
-            }
-        }
+        self.with(repository, all_tags)
     }
 
     fn read(&self, path: &str) -> Result<String> {
@@ -149,13 +145,7 @@ impl Host for Imports {
     }
 
     fn requests(&self) -> BTreeMap<String, u64> {
-        let mut requests = BTreeMap::new();
-        for repository in self.open.borrow().values() {
-            for (method, count) in repository.requests() {
-                *requests.entry(method).or_default() += count;
-            }
-        }
-        requests
+        self.asked.borrow().clone()
     }
 
     fn say(&self, text: &str) {
@@ -164,5 +154,22 @@ impl Host for Imports {
 
     fn warn(&self, text: &str) {
         log::warn!("{text}");
+    }
+}
+
+fn all_tags(repository: &Repository) -> Result<Vec<String>> {
+    let mut tags: Vec<String> = Vec::new();
+    loop {
+        let page = repository.tags(tags.last().map(String::as_str), PAGE)?;
+        // The host fills a page from as many answers as it takes.
+        let is_last = page.len() < PAGE as usize;
+        tags.extend(page);
+        if tags.len() > MOST_TAGS {
+            return Err(Error::failed(format!("there are more than {MOST_TAGS} tags"))
+                .hint("name the tag that is watched"));
+        }
+        if is_last {
+            return Ok(tags);
+        }
     }
 }

@@ -20,6 +20,9 @@ pub trait Host {
     /// Those of the host.
     fn resolve(&self, repository: &str, selector: &str) -> Result<Option<Head>>;
 
+    /// What each of these references points at; they are asked for at the same time.
+    fn resolve_all(&self, references: &[String]) -> Vec<Result<Option<Head>>>;
+
     /// The bytes of a manifest or index.
     ///
     /// # Errors

@@ -19,11 +19,19 @@ pub struct Seen {
     pub old: Option<Sight>,
 }
 
-/// Looks at `target`.
+/// What a registry says of an image: nothing if there is none.
+pub type Answer = Result<Option<Head>>;
+
+/// Looks at `target`; `answer` is what its reference points at, if that was asked already.
 ///
 /// # Errors
 /// What the registry says; `not-found.tag` and `not-found.tags`.
-pub fn look(target: &Target, known: Option<&Known>, host: &dyn Host) -> Result<Seen> {
+pub fn look(
+    target: &Target,
+    known: Option<&Known>,
+    answer: Option<Answer>,
+    host: &dyn Host,
+) -> Result<Seen> {
     let remembered = known.and_then(|known| known.seen.as_ref());
     let tag = match followed(target, remembered, host)? {
         Followed::Tag(tag) => Some(tag),
@@ -34,7 +42,8 @@ pub fn look(target: &Target, known: Option<&Known>, host: &dyn Host) -> Result<S
     };
     let repository = &target.repository;
     let selector = tag.as_deref().unwrap_or(&target.selector);
-    let head = host.resolve(repository, selector)?.ok_or_else(|| {
+    let answer = answer.unwrap_or_else(|| host.resolve(repository, selector))?;
+    let head = answer.ok_or_else(|| {
         let what = join(repository, selector);
         Error::new("not-found.tag", "the registry has no such image")
             .hint(format!("check that `{what}` exists"))
@@ -54,6 +63,17 @@ pub fn look(target: &Target, known: Option<&Known>, host: &dyn Host) -> Result<S
         Some(basis) => Some(basis_of(repository, basis, &sight, &target.wanted, host)?),
     };
     Ok(Seen { sight, old })
+}
+
+/// Asks what the references of `targets` point at, all at the same time; none for those that follow a
+/// tag, whose list of tags is asked for first.
+pub fn ask_all(targets: &[Target], host: &dyn Host) -> Vec<Option<Answer>> {
+    let is_fixed = |target: &&Target| target.follows.is_none();
+    let fixed = targets.iter().filter(is_fixed);
+    let references: Vec<String> =
+        fixed.map(|target| join(&target.repository, &target.selector)).collect();
+    let mut answers = host.resolve_all(&references).into_iter();
+    targets.iter().map(|target| is_fixed(&target).then(|| answers.next()).flatten()).collect()
 }
 
 enum Followed {

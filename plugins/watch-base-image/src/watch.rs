@@ -1,12 +1,12 @@
 //! Looks at all that is watched, says what has changed, and remembers it.
 
-use images::{Judgement, Stand, Terms, hold_for_others, judge};
+use images::{Judgement, Known, Stand, Terms, hold_for_others, judge};
 use windlass_plugin::{Error, Result};
 
 use crate::book::Book;
 use crate::host::Host;
 use crate::inputs::Inputs;
-use crate::look::{self, Seen, look};
+use crate::look::{self, Answer, Seen, look};
 use crate::outputs::{Failed, Image, Outputs, Watched};
 use crate::target::{Failure, Target, targets, terms};
 use crate::{detail, report};
@@ -34,8 +34,12 @@ pub fn watch(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<(Outp
     let targets = targets(inputs, &terms, &book, host)?;
     let mut failures = targets.failures;
     let mut checked = Vec::new();
-    for target in targets.found {
-        match check(target.clone(), &terms, &book, host) {
+    // What is known is read before registries are asked: then what others write meanwhile is seen.
+    let known = targets.found.iter().map(|target| book.known(host, &target.key));
+    let known = known.collect::<Result<Vec<_>>>()?;
+    let answers = look::ask_all(&targets.found, host);
+    for ((target, known), answer) in targets.found.into_iter().zip(known).zip(answers) {
+        match check(target.clone(), known.as_ref(), answer, &terms, host) {
             Ok(one) => checked.push(one),
             Err(error) => failures.push(Failure { image: target.name(), error }),
         }
@@ -73,13 +77,17 @@ pub fn watch(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<(Outp
     Ok(outputs(inputs, &checked, &failures, host))
 }
 
-fn check(target: Target, terms: &Terms, book: &Book, host: &dyn Host) -> Result<Checked> {
-    // What is known is read before the registry is asked: then what others write meanwhile is seen.
-    let known = book.known(host, &target.key)?;
-    let seen = look(&target, known.as_ref(), host)?;
+fn check(
+    target: Target,
+    known: Option<&Known>,
+    answer: Option<Answer>,
+    terms: &Terms,
+    host: &dyn Host,
+) -> Result<Checked> {
+    let seen = look(&target, known, answer, host)?;
     let at = host.now();
     let terms = Terms { wanted: target.wanted.clone(), ..terms.clone() };
-    let judgement = judge(known.as_ref(), seen.old.as_ref(), seen.sight.clone(), &terms, at);
+    let judgement = judge(known, seen.old.as_ref(), seen.sight.clone(), &terms, at);
     match &judgement.stand {
         Stand::Waiting(missing) if terms.settle == 0 || seen.old.is_none() => {
             let have: Vec<&str> = judgement.sight.platforms.keys().map(String::as_str).collect();

@@ -14,12 +14,14 @@ mod backend;
 mod copy;
 mod credential;
 mod credential_program;
+mod lookup;
 mod repository;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use ::oci::RequestTally;
 use report::{Fault, Kind, Side};
 
 use crate::{
@@ -33,6 +35,7 @@ pub(crate) use copy::system_platform;
 pub use copy::{Copied, CopyRequest, Forecast, PlannedCopy, ReferrerChoice};
 pub use credential::{RegistrySettings, TextOrSecret};
 pub use credential_program::CredentialHelpers;
+pub use lookup::Lookup;
 pub use repository::{Blob, Descriptor, ManifestBytes, Repository};
 
 /// What will be done with a repository.
@@ -63,8 +66,18 @@ impl GrantedOci {
     /// # Errors
     /// `denied.oci` (names the grant to add), `invalid.oci` (not a reference; no access asked for).
     pub async fn open(&self, reference: &str, access: AccessFlags) -> Result<Repository, Fault> {
+        self.open_counted(reference, access, Arc::default()).await
+    }
+
+    /// The same, its requests counted by `tally`.
+    async fn open_counted(
+        &self,
+        reference: &str,
+        access: AccessFlags,
+        tally: Arc<RequestTally>,
+    ) -> Result<Repository, Fault> {
         let voice = &self.call.voice;
-        self.open_checked(reference, access).await.map_err(|fault| {
+        self.open_checked(reference, access, tally).await.map_err(|fault| {
             voice.note_failed(Use::begin("oci", "open", reference), &fault.code, None);
             voice.masked(fault)
         })
@@ -74,6 +87,7 @@ impl GrantedOci {
         &self,
         reference: &str,
         access: AccessFlags,
+        tally: Arc<RequestTally>,
     ) -> Result<Repository, Fault> {
         if access == AccessFlags::default() {
             return Err(invalid(format!("`{reference}` is opened for nothing"))
@@ -92,7 +106,6 @@ impl GrantedOci {
                 self.call.check(&want, Effect::Look)?;
             }
         }
-        let tally = Arc::default();
         let store = self.oci.store(&place, &id, access, &tally).await?;
         Ok(Repository { call: self.call.clone(), store, tally, id, place, access })
     }

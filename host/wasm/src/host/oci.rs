@@ -1,7 +1,10 @@
 //! `windlass:oci`.
 
+use std::collections::BTreeMap;
+
 use capability::{
-    Blob, Copied, CopyRequest, Descriptor, Forecast, PlannedCopy, ReferrerChoice, Repository,
+    Blob, Copied, CopyRequest, Descriptor, Forecast, OciLookup as Lookup, PlannedCopy,
+    ReferrerChoice, Repository,
 };
 use report::Fault;
 use wasmtime::component::Resource;
@@ -147,8 +150,7 @@ impl wit::HostRepository for StepState {
         &mut self,
         this: Resource<Repository>,
     ) -> wasmtime::Result<Vec<wit::RequestCount>> {
-        let counts = self.table.get(&this)?.requests().into_iter();
-        Ok(counts.map(|(method, count)| wit::RequestCount { method, count }).collect())
+        Ok(counts(self.table.get(&this)?.requests()))
     }
 
     async fn drop(&mut self, this: Resource<Repository>) -> wasmtime::Result<()> {
@@ -197,6 +199,10 @@ impl StepState {
         };
         answers.into_iter().map(handle).collect()
     }
+}
+
+fn counts(requests: BTreeMap<String, u64>) -> Vec<wit::RequestCount> {
+    requests.into_iter().map(|(method, count)| wit::RequestCount { method, count }).collect()
 }
 
 fn done_already() -> Fault {
@@ -355,6 +361,38 @@ impl wit::HostCopyBatch for StepState {
     }
 
     async fn drop(&mut self, this: Resource<PendingBatch>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl wit::HostLookup for StepState {
+    async fn new(&mut self) -> wasmtime::Result<Resource<Lookup>> {
+        Ok(self.table.push(Lookup::default())?)
+    }
+
+    async fn add(&mut self, this: Resource<Lookup>, reference: String) -> wasmtime::Result<()> {
+        self.table.get_mut(&this)?.add(reference);
+        Ok(())
+    }
+
+    async fn run(
+        &mut self,
+        this: Resource<Lookup>,
+    ) -> wasmtime::Result<Vec<Result<Option<wit::Descriptor>, errors::Error>>> {
+        let lookup = self.table.get(&this)?.clone();
+        let answers = self.granted.oci.lookup(&lookup).await.into_iter();
+        Ok(answers.map(|answer| answer.map(|found| found.map(to_wit)).map_err(to_guest)).collect())
+    }
+
+    async fn requests(
+        &mut self,
+        this: Resource<Lookup>,
+    ) -> wasmtime::Result<Vec<wit::RequestCount>> {
+        Ok(counts(self.table.get(&this)?.requests()))
+    }
+
+    async fn drop(&mut self, this: Resource<Lookup>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }

@@ -84,6 +84,14 @@ impl Host for Table {
         Ok(Some(Head { digest: digest.clone(), media_type, size: content.len() as u64 }))
     }
 
+    fn resolve_all(&self, references: &[String]) -> Vec<Result<Option<Head>>> {
+        let resolve = |reference: &String| {
+            let (repository, selector) = self.open(reference)?;
+            self.resolve(&repository, &selector)
+        };
+        references.iter().map(resolve).collect()
+    }
+
     fn manifest(&self, _: &str, digest: &str) -> Result<Vec<u8>> {
         self.count("GET");
         let manifests = self.manifests.borrow();
