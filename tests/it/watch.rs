@@ -33,10 +33,11 @@ fn image(number: usize) -> Image {
     Image::multi_arch(&["linux/amd64", "linux/arm64"], 1000 + number)
 }
 
+/// Pushes another image; the digest of its manifest for linux/amd64.
 fn push(registry: &DockerRegistry, number: usize) -> String {
     let image = image(number);
     push_with_skopeo(&image, registry, Access::Anonymous, "base/node:9-alpine");
-    image.digest()
+    image.manifests[0].0.clone()
 }
 
 fn node(registry: &DockerRegistry) -> String {
@@ -84,8 +85,12 @@ fn a_new_image_starts_one_run_and_an_unchanged_one_costs_one_request() {
         (&all[0]["trigger"], &all[0]["status"]),
         (&json!("image-update"), &json!("succeeded"))
     );
-    let change = json!({ "image": node(&registry), "platform": null, "old": old, "new": new });
-    assert_eq!(all[0]["cause"], json!({ "images": [change] }));
+    let changes = all[0]["cause"]["images"].as_array().unwrap();
+    let change = json!({
+        "image": node(&registry), "platform": "linux/amd64", "old": old, "new": new,
+        "tag": "9-alpine",
+    });
+    assert_eq!((changes.len(), &changes[0]), (2, &change));
     host.run(&["runs"]).exits(0).stdout_is(str![[r#"
 RUN ID    PIPELINE    PLATFORM    STATUS     TRIGGER       STARTED               DURATION
 --------  ----------  ----------  ---------  ------------  --------------------  ----------
@@ -101,8 +106,7 @@ fn a_platform_counts_and_the_others_do_not() {
     let host = watching(&on_images(&[node(&registry)], "platforms = [\"linux/amd64\"]"));
     host.run(&["watch", "p.toml", "--once"]).exits(0);
     let [trigger] = &triggers(&host)[..] else { panic!("there is one") };
-    let keys: Vec<&String> = trigger["seen"].as_object().unwrap().keys().collect();
-    assert_eq!(keys, [&format!("{} linux/amd64", node(&registry))]);
+    assert_eq!(trigger["seen"][0]["digest"], image(1).digest());
     assert_eq!(trigger["armed"], true);
     let only = Image::multi_arch(&["linux/amd64"], 1001);
     push_with_skopeo(&only, &registry, Access::Anonymous, "base/node:9-alpine");
@@ -166,7 +170,7 @@ fn registries_in_trouble_are_said_and_hold_nobody_up() {
     assert_eq!(all.len(), 6);
     for failed in &all[..5] {
         assert_eq!(failed["armed"], false);
-        assert!(failed["error"].as_str().unwrap().contains("/app:v1: "), "{failed}");
+        assert!(failed["error"].as_str().unwrap().contains("/app:v1`: "), "{failed}");
     }
     assert_eq!((&all[5]["armed"], &all[5]["error"]), (&json!(true), &json!(null)));
 }
@@ -198,10 +202,10 @@ fn triggers_are_listed_with_what_they_saw() {
         .exits(0)
         .stderr_is("nothing was watched yet: `windlass watch PIPELINE`\n");
     host.run(&["triggers", "p.toml"]).exits(0).stdout_is(str![[r#"
-TRIGGER       PIPELINE    WATCHES                    ARMED    LAST CHECK    NEXT CHECK    STATE
-------------  ----------  -------------------------  -------  ------------  ------------  ---------------
-image-update  p.toml      127.0.0.1:1/app:v1         no                                   never looked at
-schedule      p.toml      0 3 * * * (Europe/Berlin)  no                                   never looked at
+TRIGGER       PIPELINE    WATCHES                    SEEN    ARMED    LAST CHECK    NEXT CHECK    STATE
+------------  ----------  -------------------------  ------  -------  ------------  ------------  ---------------
+image-update  p.toml      127.0.0.1:1/app:v1                 no                                   never looked at
+schedule      p.toml      0 3 * * * (Europe/Berlin)          no                                   never looked at
 
 "#]]);
     host.run(&["watch", "p.toml", "--once"]);
@@ -220,5 +224,5 @@ fn what_cannot_be_watched_is_said_at_once() {
     let wrong = ["oci-layout:base:v1".to_owned(), "Not An Image".to_owned()];
     let host = watching(&on_images(&wrong, "platforms = [\"amd64\"]"));
     let ran = host.run(&["check", "p.toml"]);
-    ran.exits(2).stderr_says(&["is not in a registry", "Not An Image", "amd64"]);
+    ran.exits(2).stderr_says(&["Not An Image", "amd64"]);
 }

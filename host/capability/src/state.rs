@@ -45,8 +45,18 @@ const FORMAT: i64 = 1;
 pub struct StateFile(Arc<Inner>);
 
 struct Inner {
-    path: PathBuf,
+    place: Place,
     connection: Mutex<Option<Connection>>,
+}
+
+/// Where a state is.
+enum Place {
+    File(PathBuf),
+    /// In memory, with what one scope begins with.
+    Memory {
+        scope: String,
+        values: Vec<(String, Vec<u8>)>,
+    },
 }
 
 /// A value and its version.
@@ -94,7 +104,33 @@ enum StateError {
 impl StateFile {
     /// The state in the file at `path`; it is made on first use.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner { path: path.into(), connection: Mutex::new(None) }))
+        Self::at(Place::File(path.into()))
+    }
+
+    /// A state in memory, which lasts as long as its clones: what `scope` remembers is `values`, and
+    /// the caller keeps what becomes of it, see [`Self::values`].
+    pub fn in_memory(scope: impl Into<String>, values: Vec<(String, Vec<u8>)>) -> Self {
+        Self::at(Place::Memory { scope: scope.into(), values })
+    }
+
+    fn at(place: Place) -> Self {
+        Self(Arc::new(Inner { place, connection: Mutex::new(None) }))
+    }
+
+    /// All that `scope` remembers, by key.
+    ///
+    /// # Errors
+    /// `failed.state` if the disk refuses.
+    pub async fn values(&self, scope: &str) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+        let scope = scope.to_owned();
+        let read = move |tx: &Transaction<'_>| {
+            let mut query = tx.prepare_cached(
+                "SELECT key, value FROM state WHERE scope = ?1 AND value IS NOT NULL ORDER BY key",
+            )?;
+            let rows = query.query_map([&scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.map(|row| row.map_err(StateError::from)).collect()
+        };
+        self.transact(TransactionBehavior::Deferred, read).await
     }
 
     /// Runs `work` in one transaction, on a thread.
@@ -141,11 +177,16 @@ impl Inner {
     }
 
     fn try_open(&self) -> Result<Connection, StateError> {
-        if let Some(parent) = self.path.parent() {
-            fs_err::create_dir_all(parent)
-                .map_err(|source| StateError::Open { path: self.path.clone(), source })?;
-        }
-        let mut connection = Connection::open(&self.path)?;
+        let mut connection = match &self.place {
+            Place::File(path) => {
+                if let Some(parent) = path.parent() {
+                    fs_err::create_dir_all(parent)
+                        .map_err(|source| StateError::Open { path: path.clone(), source })?;
+                }
+                Connection::open(path)?
+            }
+            Place::Memory { .. } => Connection::open_in_memory()?,
+        };
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // With WAL the default would lose the last transactions in a power cut; the contract says that
@@ -162,6 +203,11 @@ impl Inner {
                      )",
                 )?;
                 setup.pragma_update(None, "user_version", FORMAT)?;
+                if let Place::Memory { scope, values } = &self.place {
+                    for (key, value) in values {
+                        put(&setup, scope, key, value, Expected::Absent)?;
+                    }
+                }
             }
             FORMAT => {}
             newer => return Err(StateError::Newer(newer)),

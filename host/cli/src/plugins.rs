@@ -33,7 +33,7 @@ const DOWNLOAD_MS: u32 = 300_000;
 const REDIRECTS: usize = 10;
 
 /// Every plugin that a pipeline uses, or why it is not to be had.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Plugins(BTreeMap<String, Result<Arc<Plugin>, Fault>>);
 
 /// A `uses`, and the digest that goes with a web address.

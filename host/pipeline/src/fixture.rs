@@ -12,6 +12,7 @@ impl Catalog for Fixture {
         match uses {
             "import-image" => Ok(import_image()),
             "store-secret" => Ok(store_secret()),
+            "watch-base-image" => Ok(watch_base_image()),
             "oci://ghcr.io/acme/notify:1.2" | "https://acme.example/notify.wasm" => Ok(notify()),
             "file:./broken.wasm" => {
                 Ok(PluginFacts { inputs_schema: json!({ "type": 7 }), ..notify() })
@@ -95,6 +96,25 @@ fn store_secret() -> PluginFacts {
             request("secrets.use", "{{ inputs.from }}"),
         ],
         ..facts("store-secret", true)
+    }
+}
+
+fn watch_base_image() -> PluginFacts {
+    PluginFacts {
+        inputs_schema: json!({
+            "type": "object",
+            "properties": {
+                "images": { "type": "array", "items": { "type": "string" } },
+                "bases-of": { "type": ["array", "null"] },
+                "settle": { "type": "string" },
+                "platforms": { "type": "array", "items": { "type": "string" } },
+                "first-seen": { "enum": ["arm", "fire"] },
+                "keep-going": { "type": "boolean" },
+            },
+            "additionalProperties": false,
+        }),
+        requests: vec![request("oci.pull", "{{ inputs.images }}")],
+        ..facts("watch-base-image", true)
     }
 }
 

@@ -44,6 +44,7 @@ mod ui;
 
 pub use at::{At, Entries};
 pub use catalog::{CapabilityRequest, Catalog, CatalogError, PluginFacts};
+pub use cron::{Cron, Zone};
 pub use grant::{ExecRule, Grant, GrantTemplate, HttpRule, OciRule, SecretsRule, WorkspaceRule};
 pub use json_schema::{json_schema, merge_plugins};
 pub use matrix::Matrix;

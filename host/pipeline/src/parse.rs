@@ -30,7 +30,7 @@ pub(crate) const SECRET_REF: &[&str] = &["secret"];
 
 pub(crate) use on::ON;
 #[cfg(test)]
-pub(crate) use on::{IMAGE_UPDATE, SCHEDULE};
+pub(crate) use on::{GIT, IMAGE_UPDATE, SCHEDULE, WEBHOOK};
 #[cfg(test)]
 pub(crate) use step::{EXEC, GRANT, HTTP, OCI, RETRY, SECRETS, STEP, WORKSPACE};
 

@@ -15,7 +15,8 @@ use report::{Diagnostic, Kind, Source, Span};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use crate::schema::{SecretRef, TextOrSecret};
+use crate::cron::{Cron, Zone};
+pub use crate::schema::{Concurrency, FirstSeen, Missed, Proof, SecretRef, Sender, TextOrSecret};
 
 use crate::check::Plugin;
 use crate::grant::GrantTemplate;
@@ -56,12 +57,87 @@ pub struct Plan {
     pub registries: BTreeMap<String, RegistrySpec>,
     /// The steps: each after all that it needs or follows, otherwise in the order of the file.
     pub steps: Vec<Step>,
+    /// What starts runs by itself.
+    pub triggers: Vec<Trigger>,
+    /// What becomes of a run that is to start while another one is under way.
+    pub concurrency: Concurrency,
     /// The longest that a run may take.
     pub timeout: Option<Duration>,
     /// Whether the first failed step keeps the others from beginning.
     pub fail_fast: bool,
     /// What is probably not as meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// Something that starts runs by itself.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// Its kind, and its place among those of its kind.
+    pub name: String,
+    /// What it looks at, for people.
+    pub watches: String,
+    /// When a run is due.
+    pub rule: Rule,
+}
+
+/// When a run is due.
+#[derive(Clone, Debug)]
+pub enum Rule {
+    /// When an image is another one than before.
+    Images {
+        /// What looks, and says what has changed.
+        look: Box<Step>,
+        /// When it looks.
+        pace: Pace,
+    },
+    /// At times of day.
+    Schedule {
+        /// Which.
+        cron: Cron,
+        /// Where.
+        zone: Zone,
+        /// What becomes of those at which nobody looked.
+        missed: Missed,
+    },
+    /// When a branch has another commit than before.
+    Git {
+        /// The repository: a URL, or a folder relative to the file.
+        repository: String,
+        /// The branch; that which the repository itself points at if none is named.
+        branch: Option<String>,
+        /// Whether the first look starts a run.
+        first_seen: FirstSeen,
+        /// When to look.
+        pace: Pace,
+    },
+    /// When somebody tells it.
+    Webhook {
+        /// The last part of its address.
+        name: String,
+        /// Who tells it.
+        from: Sender,
+        /// The secret that proves it, by its name in `[secrets]`.
+        secret: String,
+        /// How it is proved; as `from` usually does if nothing is said.
+        check: Option<Proof>,
+        /// The header with the proof; that which `from` usually sends if nothing is said.
+        header: Option<String>,
+        /// Patterns of images, tags and branches; all if there is none.
+        images: Vec<String>,
+        /// See `images`.
+        tags: Vec<String>,
+        /// See `images`.
+        branches: Vec<String>,
+    },
+}
+
+/// How often to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The time between two looks.
+    pub every: Duration,
+    /// Up to so much is added to it, by chance.
+    pub jitter: Duration,
 }
 
 /// Where a secret comes from and where it may go.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::plan::{Plan, RegistrySpec, Retry, SecretFrom, SecretSpec, Step};
+use crate::plan::{Plan, RegistrySpec, Retry, Rule, SecretFrom, SecretSpec, Step, Trigger};
 use crate::schema::TextOrSecret;
 
 /// Raised when a field of the JSON changes its meaning; fields may be added without.
@@ -25,10 +25,21 @@ impl Serialize for Plan {
             "inputs": self.inputs,
             "secrets": self.secrets,
             "registries": self.registries,
+            "triggers": self.triggers,
             "steps": self.steps,
             "warnings": warnings,
         })
         .serialize(serializer)
+    }
+}
+
+impl Serialize for Trigger {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let look = match &self.rule {
+            Rule::Images { look, .. } => Some(look),
+            Rule::Schedule { .. } | Rule::Git { .. } | Rule::Webhook { .. } => None,
+        };
+        json!({ "name": self.name, "watches": self.watches, "look": look }).serialize(serializer)
     }
 }
 

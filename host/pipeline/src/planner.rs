@@ -1,5 +1,6 @@
 //! [`Pipeline`] to [`Plan`]: every name resolved, every problem reported.
 
+mod on;
 mod step;
 mod text;
 
@@ -91,6 +92,7 @@ impl<'a> Planner<'a> {
         self.number_steps()?;
         let (steps, edges): (Vec<_>, Vec<_>) =
             (0..pipeline.step.len()).map(|index| self.step(index)).unzip();
+        let triggers = self.triggers();
         let order = self.order(&edges)?;
         let mut steps: Vec<Option<Step>> = steps;
         let steps = order.into_iter().filter_map(|index| steps.get_mut(index)?.take()).collect();
@@ -104,6 +106,8 @@ impl<'a> Planner<'a> {
             secrets,
             registries,
             steps,
+            triggers,
+            concurrency: pipeline.on.concurrency.as_ref().map(|it| it.value).unwrap_or_default(),
             timeout: header.timeout.as_ref().map(|timeout| timeout.value),
             fail_fast: header.fail_fast.as_ref().is_none_or(|flag| flag.value),
             warnings: std::mem::take(&mut self.warnings),

@@ -1,6 +1,6 @@
 //! A step at the moment it starts: whether it runs, how often, and with what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use report::{Fault, Kind, Side};
 use serde::Serialize;
@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::check::Misfit;
 use crate::grant::Grant;
+use crate::name::StepId;
 use crate::plan::{Resolved, Scope, Step};
-use crate::template::Context;
+use crate::template::{Context, Node, Template};
 
 /// Ways in which outputs are wrong that are told; the first few say it.
 const MOST_CAUSES: usize = 8;
@@ -68,6 +69,21 @@ impl Step {
         self.check(&inputs)?;
         let grant = self.grant.render(&context, &grant_context)?;
         Ok(Resolved { inputs: Value::Object(inputs), grant })
+    }
+
+    /// The steps whose results its templates speak of.
+    pub fn sees(&self) -> impl Iterator<Item = &StepId> {
+        self.sees.keys()
+    }
+
+    /// The step with its templates rendered: it waits for nothing any more, so that it can be run
+    /// apart from its pipeline.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if a template cannot be rendered.
+    pub fn settled(&self, scope: &Scope) -> Result<Self, Fault> {
+        let inputs = self.with.render(&Context::of_step(self, scope))?;
+        Ok(Self { with: Template(Node::Value(inputs)), sees: BTreeMap::new(), ..self.clone() })
     }
 
     /// The step as far as it is known before anything runs.

@@ -13,9 +13,11 @@ use schemars::JsonSchema;
 
 use crate::at::{At, Entries};
 
-mod on;
+pub(crate) mod on;
 
-pub use on::{FirstSeen, ImageUpdate, Missed, On, Schedule};
+pub use on::{
+    Concurrency, FirstSeen, Git, ImageUpdate, Missed, On, Outline, Proof, Schedule, Sender, Webhook,
+};
 
 /// The version of the pipeline file that this version reads.
 pub const SCHEMA: i64 = 1;
@@ -364,8 +366,10 @@ impl Pipeline {
     /// what a [`crate::Catalog`] has to know before the plan is made.
     pub fn uses(&self) -> Vec<(&At<String>, Option<&At<String>>)> {
         let mut seen = std::collections::BTreeSet::new();
+        let looks = self.on.image_update.iter().map(|update| &update.look);
         self.step
             .iter()
+            .chain(looks)
             .filter(|step| seen.insert(step.uses.value.as_str()))
             .map(|step| (&step.uses, step.sha256.as_ref()))
             .collect()

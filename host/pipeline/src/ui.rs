@@ -105,6 +105,7 @@ fn constructors() -> Vec<(String, Vec<String>)> {
     let sources = [
         include_str!("problem/file.rs"),
         include_str!("problem/input.rs"),
+        include_str!("problem/on.rs"),
         include_str!("problem/step.rs"),
         include_str!("problem/table.rs"),
         include_str!("problem/template.rs"),

@@ -28,7 +28,7 @@ mod row;
 mod store;
 #[cfg(test)]
 mod tests;
-mod trigger;
+pub mod trigger;
 
 pub use detail::{AttemptRow, Detail, InstanceRow, StepRow};
 pub use earlier::EarlierRun;
@@ -40,7 +40,4 @@ pub use lock::Held;
 pub use recorder::{Begun, Identity, Recorder};
 pub use row::{Choices, NewRun, RunRow, RunStatus};
 pub use store::{Claim, Prune, Store, create};
-pub use trigger::{
-    Decided, ImageRules, Judged, Look, ScheduleRules, Seen, TriggerRow, images as judge_images,
-    schedule as judge_schedule,
-};
+pub use trigger::{Decided, Judged, Look, TriggerRow};

@@ -56,7 +56,11 @@ enum Message {
 enum Begin {
     New(Box<NewRun>),
     /// One that waits, by its id, and the digest of the file that it runs.
-    Queued(String, String),
+    Queued {
+        id: String,
+        source: String,
+        alone: bool,
+    },
 }
 
 /// What became of beginning a queued run.
@@ -113,12 +117,20 @@ impl Recorder {
         }
     }
 
-    /// Begins the queued run `id` in this process, with the file whose digest is `source`.
+    /// Begins the queued run `id` in this process, with the file whose digest is `source`; if `alone`,
+    /// not beside another run of that file.
     ///
     /// # Errors
     /// What [`Store::claim`] says.
-    pub fn claim(&self, id: &str, source: &str, at: Timestamp) -> Result<Begun, Fault> {
-        self.begin(Begin::Queued(id.to_owned(), source.to_owned()), at)
+    pub fn claim(
+        &self,
+        id: &str,
+        source: &str,
+        alone: bool,
+        at: Timestamp,
+    ) -> Result<Begun, Fault> {
+        let (id, source) = (id.to_owned(), source.to_owned());
+        self.begin(Begin::Queued { id, source, alone }, at)
     }
 
     fn begin(&self, begin: Begin, at: Timestamp) -> Result<Begun, Fault> {
@@ -198,7 +210,7 @@ impl Writing {
         let created = opened.and_then(|mut store| {
             let claim = match begin {
                 Begin::New(new) => Claim::Held(store.start(&new, at)?),
-                Begin::Queued(id, source) => store.claim(&id, &source, at)?,
+                Begin::Queued { id, source, alone } => store.claim(&id, &source, alone, at)?,
             };
             let held = match claim {
                 Claim::Held(held) => held,

@@ -170,12 +170,18 @@ impl Store {
         .map_err(open)
     }
 
-    /// Begins a queued run in this process, with the file whose digest is `source`, unless another
-    /// run of the same file is under way.
+    /// Begins a queued run in this process, with the file whose digest is `source`; if `alone`, not
+    /// while another run of the same file is under way.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn claim(&mut self, id: &str, source: &str, at: Timestamp) -> Result<Claim, RecordError> {
+    pub fn claim(
+        &mut self,
+        id: &str,
+        source: &str,
+        alone: bool,
+        at: Timestamp,
+    ) -> Result<Claim, RecordError> {
         self.settle()?;
         let Some(row) = self.row(id)? else { return Ok(Claim::Gone) };
         let open = |source| RecordError::Open { path: self.directory.clone(), source };
@@ -187,9 +193,10 @@ impl Store {
             let is_queued = tx
                 .prepare_cached("SELECT 1 FROM runs WHERE key = ?1 AND status = 'queued'")?
                 .exists([row.key])?;
-            let is_busy = tx
-                .prepare_cached("SELECT 1 FROM runs WHERE status = 'running' AND file = ?1")?
-                .exists([&file])?;
+            let is_busy = alone
+                && tx
+                    .prepare_cached("SELECT 1 FROM runs WHERE status = 'running' AND file = ?1")?
+                    .exists([&file])?;
             match (is_queued, is_busy) {
                 (false, _) => {
                     held.release();

@@ -1,10 +1,14 @@
 //! What starts runs by itself: what was last seen, and the decision.
 //!
+//! Each kind of trigger has its judge: [`images`], [`commit`], [`delivery`], [`schedule`].
+//!
 //! Who watches reads a trigger, looks at the world, and hands both to [`Store::decide`]. That writes
 //! what was seen and the run that it starts as one fact; nothing lies between them that a crash could
 //! fall into. Two who look at once do not both decide: what was looked at before somebody else has
 //! decided is not judged, since it may be older than what that other saw.
 
+mod delivery;
+mod git;
 mod images;
 mod schedule;
 
@@ -14,7 +18,9 @@ use run::{Timestamp, Trigger};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use serde_json::Value;
 
-pub use images::{ImageRules, Seen, images};
+pub use delivery::{Delivery, News, delivery};
+pub use git::{Commit, commit};
+pub use images::{Report, images, memory, watched};
 pub use schedule::{ScheduleRules, schedule};
 
 use crate::{
@@ -60,6 +66,9 @@ pub struct Look {
     pub watches: String,
     /// The run that it starts, without its cause.
     pub run: NewRun,
+    /// Whether that run replaces those of the same file that a trigger has started before: what
+    /// waits is cancelled, what runs is asked to end.
+    pub replaces: bool,
     /// [`TriggerRow::version`] of before the look.
     pub version: i64,
     /// Now.
@@ -91,6 +100,9 @@ pub enum Decided {
     /// Somebody else has decided since: look again.
     Outdated,
 }
+
+/// A run that breaks off is begun again so often.
+const MOST_RESUMED: usize = 2;
 
 const COLUMNS: &str =
     "file, name, pipeline, kind, watches, state, armed, checked_at, next_at, error, fired, version";
@@ -177,7 +189,12 @@ impl Store {
             let Judged { state, armed, cause } =
                 judge(before.as_ref().map_or(&Value::Null, |row| &row.state));
             let fired = match cause {
-                Some(cause) => Some(create(tx, &NewRun { cause, ..look.run.clone() }, look.at)?),
+                Some(cause) => {
+                    if look.replaces {
+                        replace(tx, &look.run.file, look.at)?;
+                    }
+                    Some(create(tx, &NewRun { cause, ..look.run.clone() }, look.at)?)
+                }
                 None => None,
             };
             write(tx, look, &state, armed, fired.as_deref())?;
@@ -185,22 +202,126 @@ impl Store {
         })?
     }
 
-    /// The oldest run of `file` that waits to begin.
+    /// Has the trigger `name` of `file` looked at soon.
     ///
     /// # Errors
     /// [`RecordError::Sqlite`].
-    pub fn next_queued(&self, file: &Path) -> Result<Option<String>, RecordError> {
+    pub fn wake(&mut self, file: &Path, name: &str, at: Timestamp) -> Result<(), RecordError> {
+        self.transact(|tx| {
+            tx.prepare_cached("UPDATE triggers SET next_at = ?3 WHERE file = ?1 AND name = ?2")?
+                .execute(params![file.to_string_lossy(), name, millis(at)])?;
+            Ok(())
+        })
+    }
+
+    /// What the step `step` of `file` gave when it last succeeded; none if it never did, or if what
+    /// it gave is not kept.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`], [`RecordError::Strange`].
+    pub fn last_outputs(&self, file: &Path, step: &str) -> Result<Option<Value>, RecordError> {
+        let found: Option<String> = (|| {
+            self.connection
+                .prepare_cached(
+                    "SELECT outputs FROM instances JOIN runs ON key = run
+                     WHERE file = ?1 AND instance = ?2 AND instances.outcome = 'succeeded'
+                       AND outputs IS NOT NULL AND NOT withheld AND NOT dry_run
+                     ORDER BY key DESC LIMIT 1",
+                )?
+                .query_row(params![file.to_string_lossy(), step], |row| row.get(0))
+                .optional()
+        })()
+        .map_err(|source| self.failed(source))?;
+        let read =
+            |text: String| parse("what a step gave", &text, |text| serde_json::from_str(text).ok());
+        found.map(read).transpose()
+    }
+
+    /// The runs of `file` that wait to begin, the oldest first.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`].
+    pub fn queued(&self, file: &Path) -> Result<Vec<String>, RecordError> {
         (|| {
             self.connection
                 .prepare_cached(
-                    "SELECT id FROM runs WHERE status = 'queued' AND file = ?1
-                     ORDER BY key LIMIT 1",
+                    "SELECT id FROM runs WHERE status = 'queued' AND file = ?1 ORDER BY key",
                 )?
-                .query_row([file.to_string_lossy()], |row| row.get(0))
-                .optional()
+                .query_map([file.to_string_lossy()], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
         })()
         .map_err(|source| self.failed(source))
     }
+
+    /// Has the last run of `file` begun again if a trigger has started it and its process is gone: a
+    /// new run is queued, which goes on where that one was broken off.
+    ///
+    /// A run that breaks off again and again is left as it is after the third time. Those before the
+    /// last are not begun again: it has done, or will do, what they were to do.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`], [`RecordError::Strange`].
+    pub fn resume(&mut self, file: &Path, at: Timestamp) -> Result<Option<String>, RecordError> {
+        self.settle()?;
+        let Some(broken) = self.broken_off(file).map_err(|source| self.failed(source))? else {
+            return Ok(None);
+        };
+        let Some(row) = self.row(&broken)? else { return Ok(None) };
+        self.transact(|tx| {
+            // Somebody else may have been faster.
+            let last: Option<String> = last_of(tx, file)?;
+            if last.as_ref() != Some(&row.id) {
+                return Ok(None);
+            }
+            create(tx, &NewRun { rerun_of: Some(row.id.clone()), ..row.run.clone() }, at).map(Some)
+        })
+    }
+
+    /// The last run of `file`, if it was interrupted, a trigger has started it, and it was not begun
+    /// again too often.
+    fn broken_off(&self, file: &Path) -> rusqlite::Result<Option<String>> {
+        let Some(last) = last_of(&self.connection, file)? else { return Ok(None) };
+        let mut query = self.connection.prepare_cached(
+            "SELECT status = 'interrupted' AND trigger <> 'manual', rerun_of FROM runs WHERE id = ?1",
+        )?;
+        let mut next = Some(last.clone());
+        for _ in 0..=MOST_RESUMED {
+            let Some(id) = next else { return Ok(Some(last)) };
+            let found = query.query_row([&id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            next = match found {
+                Some((true, before)) => before,
+                // What it goes on with was no such run, or is forgotten.
+                Some((false, _)) if id == last => return Ok(None),
+                Some((false, _)) | None => None,
+            };
+        }
+        Ok(None)
+    }
+}
+
+/// The newest run of `file`.
+fn last_of(connection: &rusqlite::Connection, file: &Path) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT id FROM runs WHERE file = ?1 ORDER BY key DESC LIMIT 1")?
+        .query_row([file.to_string_lossy()], |row| row.get(0))
+        .optional()
+}
+
+/// Ends what triggers have started of `file`.
+fn replace(tx: &Transaction<'_>, file: &Path, at: Timestamp) -> rusqlite::Result<()> {
+    let file = file.to_string_lossy();
+    tx.prepare_cached(
+        "UPDATE runs SET status = 'cancelled', outcome = 'cancelled', exit = 'cancelled',
+                         finished_at = ?2, heard_at = ?2
+         WHERE file = ?1 AND trigger <> 'manual' AND status = 'queued'",
+    )?
+    .execute(params![file, millis(at)])?;
+    tx.prepare_cached(
+        "UPDATE runs SET cancels = 1
+         WHERE file = ?1 AND trigger <> 'manual' AND status = 'running' AND cancels = 0",
+    )?
+    .execute([file])?;
+    Ok(())
 }
 
 fn find(

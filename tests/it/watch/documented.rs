@@ -7,8 +7,12 @@ use super::{push, runs};
 use crate::host;
 
 /// What differs from time to time, and from registry to registry.
-const REDACTIONS: [(&str, &str); 3] =
-    [(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "[TIME]"), (r"---+", "---"), (r"  +", "  ")];
+const REDACTIONS: [(&str, &str); 4] = [
+    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "[TIME]"),
+    (r"sha256:[0-9a-f]{12}", "[DIGEST]"),
+    (r"---+", "---"),
+    (r"  +", "  "),
+];
 
 #[test]
 fn the_session_in_the_document_is_what_a_shell_shows() {

@@ -2,7 +2,7 @@
 
 use report::plural;
 
-use super::watch::triggers_of;
+use super::watch;
 use super::{Failure, load, print_json};
 use crate::args::{Check, Format};
 use crate::exit::Exit;
@@ -11,9 +11,10 @@ use crate::settings::Settings;
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<Exit, Failure> {
     let loaded = load::load(&arguments.given.file, settings).await;
     let plan = match loaded {
-        Ok(loaded) => triggers_of(&loaded.pipeline.on, &loaded.pipeline.source)
-            .map_err(Failure::File)
-            .and_then(|_| loaded.plan(&arguments.given, settings)),
+        Ok(loaded) => loaded.plan(&arguments.given, settings).and_then(|plan| {
+            watch::check(&plan).map_err(Failure::File)?;
+            Ok(plan)
+        }),
         Err(failure) => Err(failure),
     };
     match (arguments.format, plan) {

@@ -36,6 +36,8 @@ pub(super) struct Wanted {
 pub(super) struct Queued {
     pub(super) id: String,
     pub(super) trigger: Trigger,
+    /// Whether it waits for other runs of the same file.
+    pub(super) alone: bool,
 }
 
 /// What became of a run that waited.
@@ -97,7 +99,7 @@ pub(super) async fn begin(
     let mut options = options(&wanted, &plan)?;
     options.trigger = queued.trigger;
     let source = load::digest_of(&plan.source);
-    let identity = match recorder.claim(&queued.id, &source, SystemClock.now())? {
+    let identity = match recorder.claim(&queued.id, &source, queued.alone, SystemClock.now())? {
         record::Begun::Run(identity) => identity,
         record::Begun::Busy => return Ok(Begun::Busy),
         record::Begun::Gone => return Ok(Begun::Gone),

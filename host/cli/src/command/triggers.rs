@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::run::{Clock as _, SystemClock, Timestamp};
+use pipeline::schema::Outline;
 use record::{Store, TriggerRow};
-use report::{Fault, Kind};
+use report::{Fault, Kind, plural};
 use serde_json::{Value, json};
 
-use super::watch::triggers_of;
 use super::{Failure, load, print_data, print_json};
 use crate::args::{Format, watch::Triggers};
 use crate::exit::Exit;
@@ -18,11 +18,20 @@ use crate::ui::{aligned, to_the_second};
 /// After so many times as long as was meant to pass between two looks, nobody seems to watch.
 const STALE_AFTER: u64 = 3;
 
+/// Of a digest, as many characters as other tools show.
+const SHORT_DIGEST: usize = "sha256:".len() + 12;
+
+/// Of a commit, as many as git shows.
+const SHORT_COMMIT: usize = 7;
+
+/// Of what a trigger watches, as many characters as leave room for the rest of the line.
+const LONGEST: usize = 60;
+
 /// A trigger, and what is known of it.
 struct Line {
     file: PathBuf,
     name: String,
-    kind: ::run::Trigger,
+    kind: &'static str,
     watches: String,
     known: Option<TriggerRow>,
 }
@@ -47,8 +56,17 @@ pub(super) fn triggers(arguments: &Triggers, settings: &Settings) -> Result<Exit
         }
         Format::Human => {
             let mut table = vec![
-                ["TRIGGER", "PIPELINE", "WATCHES", "ARMED", "LAST CHECK", "NEXT CHECK", "STATE"]
-                    .map(str::to_owned),
+                [
+                    "TRIGGER",
+                    "PIPELINE",
+                    "WATCHES",
+                    "SEEN",
+                    "ARMED",
+                    "LAST CHECK",
+                    "NEXT CHECK",
+                    "STATE",
+                ]
+                .map(str::to_owned),
             ];
             table.extend(lines.iter().map(|line| line.cells(now)));
             print_data(aligned(&table).as_bytes());
@@ -68,13 +86,13 @@ fn of_files(files: &[PathBuf], rows: Vec<TriggerRow>) -> Result<Vec<Line>, Failu
         let absolute = std::path::absolute(file).map_err(|error| {
             Fault::new(Kind::Failed, "the present directory has no path").cause(error)
         })?;
-        for trigger in triggers_of(&pipeline.on, &source).map_err(Failure::File)? {
-            let known = known.remove(&(absolute.clone(), trigger.name.clone()));
+        for Outline { name, kind, watches } in pipeline.on.outline() {
+            let known = known.remove(&(absolute.clone(), name.clone()));
             lines.push(Line {
                 file: absolute.clone(),
-                kind: trigger.kind(),
-                name: trigger.name,
-                watches: trigger.watches,
+                kind,
+                watches: known.as_ref().map_or(watches, |known| known.watches.clone()),
+                name,
                 known,
             });
         }
@@ -87,7 +105,13 @@ impl Line {
         Self {
             file: row.file.clone(),
             name: row.name.clone(),
-            kind: row.kind,
+            kind: match row.kind {
+                ::run::Trigger::ImageUpdate => "image-update",
+                ::run::Trigger::Timer => "schedule",
+                ::run::Trigger::Commit => "git",
+                ::run::Trigger::Webhook => "webhook",
+                ::run::Trigger::Manual => "manual",
+            },
             watches: row.watches.clone(),
             known: Some(row),
         }
@@ -110,7 +134,24 @@ impl Line {
         }
     }
 
-    fn cells(&self, now: Timestamp) -> [String; 7] {
+    /// What was last seen, in a few characters.
+    fn seen(&self) -> String {
+        let Some(state) = self.known.as_ref().map(|known| &known.state) else {
+            return String::new();
+        };
+        let short = |of: &Value, key, length| {
+            let text = of.get(key).and_then(Value::as_str);
+            text.and_then(|text| text.get(..length)).unwrap_or_default().to_owned()
+        };
+        match state.get("watched").and_then(Value::as_array).map(Vec::as_slice) {
+            Some([one]) => short(one, "digest", SHORT_DIGEST),
+            Some([]) => String::new(),
+            Some(more) => plural(more.len(), "image"),
+            None => short(state, "commit", SHORT_COMMIT),
+        }
+    }
+
+    fn cells(&self, now: Timestamp) -> [String; 8] {
         let file = self.file.file_name().map_or(Path::new(""), Path::new).display().to_string();
         let moment = |at: fn(&TriggerRow) -> Timestamp| {
             self.known.as_ref().map(|known| to_the_second(at(known))).unwrap_or_default()
@@ -119,7 +160,8 @@ impl Line {
         [
             self.name.clone(),
             file,
-            self.watches.clone(),
+            shortened(&self.watches),
+            self.seen(),
             if armed { "yes" } else { "no" }.to_owned(),
             moment(|known| known.checked_at),
             moment(|known| known.next_at),
@@ -140,7 +182,7 @@ impl Line {
             "stale": self.is_stale(now),
             "error": known.and_then(|known| known.error.clone()),
             "fired": known.and_then(|known| known.fired.clone()),
-            "seen": known.map(|known| &known.state),
+            "seen": known.map(|known| known.state.get("watched").unwrap_or(&known.state)),
         })
     }
 }
@@ -148,4 +190,11 @@ impl Line {
 /// Errors of registries may have several lines.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn shortened(text: &str) -> String {
+    match text.chars().count() > LONGEST {
+        true => text.chars().take(LONGEST - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
 }

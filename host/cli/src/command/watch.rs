@@ -4,23 +4,27 @@
 //! there, and whoever comes first begins it. So it does not matter which process does which, nor
 //! where one of them is killed.
 
+mod git;
 mod look;
+mod queue;
 mod watched;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::run::{Clock as _, SystemClock, Timestamp};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
-use record::{Decided, Store};
+use pipeline::plan::{Rule, Trigger};
+use record::{Decided, Store, TriggerRow};
 use report::{Diagnostic, Fault, Kind};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::watched::{Trigger, triggers_of};
+pub(super) use self::watched::check;
 
+use self::queue::run_queued;
 use self::watched::Watched;
 use super::Failure;
-use super::run::{Begun, Queued, Wanted, begin};
-use crate::args::{Given, watch::Watch};
+use crate::args::watch::Watch;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -78,9 +82,9 @@ async fn once(
     };
     let mut ran = 0;
     let mut failed = None;
-    let store = open(settings)?;
+    let mut store = open(settings)?;
     for watched in watched {
-        for exit in run_queued(watched, &store, arguments, settings, stop).await? {
+        for exit in run_queued(watched, &mut store, arguments, settings, stop).await? {
             ran += 1;
             failed = failed.or(Some(exit).filter(|exit| *exit != Exit::Ok));
         }
@@ -105,7 +109,7 @@ async fn forever(
 ) -> Result<(), Failure> {
     if !settings.quiet {
         for watched in &watched {
-            let count = report::plural(watched.triggers.len(), "trigger");
+            let count = report::plural(watched.plan.triggers.len(), "trigger");
             anstream::eprintln!("watching {count} of {}", watched.given.file.display());
         }
     }
@@ -199,31 +203,46 @@ async fn round(
     settings: &Settings,
 ) -> Result<Round, Failure> {
     let file = &watched.new.file;
-    let look_at =
-        |trigger, version| async move { (trigger, version, look::at(trigger, watched).await) };
+    let look_at = |trigger, before: Option<TriggerRow>, results| async move {
+        let looked = look::at(trigger, watched, before.as_ref(), results, settings).await;
+        (trigger, before, looked)
+    };
+    let ready = |store: &Store, trigger: &Trigger| -> Result<_, Fault> {
+        let before = store.trigger(file, &trigger.name)?;
+        let results = match &trigger.rule {
+            Rule::Images { look, .. } => watched.results(look, store)?,
+            Rule::Schedule { .. } | Rule::Git { .. } | Rule::Webhook { .. } => BTreeMap::new(),
+        };
+        Ok((before, results))
+    };
     let mut looks = FuturesUnordered::new();
-    for trigger in &watched.triggers {
-        let known = store.trigger(file, &trigger.name).map_err(Fault::from)?;
-        let is_due = match (&known, due) {
+    for trigger in &watched.plan.triggers {
+        // Who looks once hears nothing.
+        if due.is_none() && matches!(trigger.rule, Rule::Webhook { .. }) {
+            continue;
+        }
+        let (before, results) = ready(store, trigger)?;
+        let is_due = match (&before, due) {
             // A clock that was set back may have put the next look far away.
             (Some(known), Some(due)) => known.next_at <= due || known.checked_at > due,
             _ => true,
         };
         if is_due {
-            looks.push(look_at(trigger, known.map_or(0, |known| known.version())));
+            looks.push(look_at(trigger, before, results));
         }
     }
     let mut round = Round::default();
-    while let Some((trigger, version, seen)) = looks.next().await {
-        let before = store.trigger(file, &trigger.name).map_err(Fault::from)?;
-        let look = trigger.look(watched, version, &seen);
+    while let Some((trigger, before, looked)) = looks.next().await {
+        let look = looked.written(trigger, watched, before.as_ref().map_or(0, TriggerRow::version));
+        round.trouble = round.trouble.or(looked.trouble);
         let decided = store
-            .decide(&look, |before| trigger.judge(before, &seen.seen, look.at))
+            .decide(&look, |before| looked.judge(trigger, before, look.at))
             .map_err(Fault::from)?;
         match decided {
             Decided::Outdated => {
-                let known = store.trigger(file, &trigger.name).map_err(Fault::from)?;
-                looks.push(look_at(trigger, known.map_or(0, |known| known.version())));
+                let (before, results) = ready(store, trigger)?;
+                looks.push(look_at(trigger, before, results));
+                continue;
             }
             Decided::Unchanged => {}
             Decided::Fired(id) => {
@@ -237,7 +256,6 @@ async fn round(
             let warning = Diagnostic::warning(format!("{what} could not look: {error}"));
             ui::show_diagnostics(&[warning], settings.style);
         }
-        round.trouble = round.trouble.or(seen.trouble);
     }
     Ok(round)
 }
@@ -247,34 +265,4 @@ fn say_fired(watched: &Watched, trigger: &Trigger, short: &str, settings: &Setti
         let file = watched.given.file.display();
         anstream::eprintln!("`{}` of {file} starts run {short}", trigger.name);
     }
-}
-
-/// Runs what waits of a pipeline, one after the other; how each ended.
-async fn run_queued(
-    watched: &Watched,
-    store: &Store,
-    arguments: &Watch,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<Vec<Exit>, Failure> {
-    let mut ends = Vec::new();
-    while !stop.is_cancelled() {
-        let next = store.next_queued(&watched.new.file).map_err(Fault::from)?;
-        let Some(id) = next else { break };
-        let Some(row) = store.row(&id).map_err(Fault::from)? else { continue };
-        let own = arguments.inputs.iter().filter(|(name, _)| row.run.withheld.contains(name));
-        let inputs = row.run.inputs.clone().into_iter().chain(own.cloned()).collect();
-        let wanted = Wanted {
-            given: Given { file: watched.given.file.clone(), inputs },
-            choices: row.run.choices,
-            how: arguments.how,
-            again: None,
-        };
-        let queued = Queued { id, trigger: row.run.trigger };
-        match Box::pin(begin(queued, wanted, settings)).await? {
-            Begun::Ended(exit) => ends.push(exit),
-            Begun::Busy | Begun::Gone => rest(PAUSE, stop).await,
-        }
-    }
-    Ok(ends)
 }

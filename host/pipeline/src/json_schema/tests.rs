@@ -36,6 +36,8 @@ fn the_schema_has_the_keys_that_are_read() {
         ("/$defs/On", parse::ON),
         ("/$defs/ImageUpdate", parse::IMAGE_UPDATE),
         ("/$defs/Schedule", parse::SCHEDULE),
+        ("/$defs/Git", parse::GIT),
+        ("/$defs/Webhook", parse::WEBHOOK),
         ("/$defs/StepEntry", parse::STEP),
         ("/$defs/RetrySpec", parse::RETRY),
         ("/$defs/GrantSpec", parse::GRANT),

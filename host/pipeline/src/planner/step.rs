@@ -1,5 +1,6 @@
 //! One step: its plugin, its inputs, what it needs and what it may do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use report::{Diagnostic, Span};
@@ -93,6 +94,38 @@ impl<'a> Planner<'a> {
         let (Some(plugin), Some(id)) = (plugin, self.ids.get(index).cloned()) else {
             return (None, found.edges);
         };
+        let (needs, follows) = self.predecessors(&found.edges);
+        let step = Step {
+            needs,
+            follows,
+            when: when.map(Condition),
+            matrix: matrix.map(|form| Matrix(Arc::new(form))),
+            concurrency,
+            sees: found.sees,
+            ..self.alone(entry, id, plugin, with, written)
+        };
+        (Some(step), found.edges)
+    }
+
+    /// The step that a trigger looks with, which is none of the file's steps: it may speak of what
+    /// these gave when they last ran.
+    pub(super) fn look(&mut self, entry: &'a StepEntry, id: StepId) -> Option<Step> {
+        let plugin = self.plugin(entry)?;
+        let mut found = Gathered::default();
+        let with = entry.with.as_ref().map(|tree| self.node(tree, &Site::Look, &mut found));
+        let with = with.unwrap_or_else(|| Node::Value(Value::Object(Map::new())));
+        Some(Step { sees: found.sees, ..self.alone(entry, id, plugin, with, None) })
+    }
+
+    /// A step as far as it does not depend on others; its inputs are held against the schema.
+    fn alone(
+        &mut self,
+        entry: &StepEntry,
+        id: StepId,
+        plugin: Arc<Plugin>,
+        with: Node,
+        written: Option<WrittenGrant>,
+    ) -> Step {
         self.inputs_of(entry, &plugin, &with);
         let grant = match written {
             Some(written) => GrantTemplate::Written(Arc::new(written)),
@@ -102,18 +135,17 @@ impl<'a> Planner<'a> {
         if entry.grant.is_none() && with.is_known() {
             self.requested_secrets(entry, &plugin, &grant, &with);
         }
-        let (needs, follows) = self.predecessors(&found.edges);
         let flag = |flag: &Option<At<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
         let span = entry.with.as_ref().map_or(entry.uses.span, |with| with.span);
-        let step = Step {
+        Step {
             id,
             name: entry.name.as_ref().map(|name| name.value.clone()),
             span: entry.span,
             plugin: reference(&entry.uses.value, &plugin),
-            needs,
-            follows,
-            when: when.map(Condition),
-            matrix: matrix.map(|form| Matrix(Arc::new(form))),
+            needs: Vec::new(),
+            follows: None,
+            when: None,
+            matrix: None,
             with: Template(with),
             grant,
             retry: retry(entry),
@@ -121,12 +153,11 @@ impl<'a> Planner<'a> {
             continue_on_error: flag(&entry.continue_on_error),
             always: flag(&entry.always),
             dry_run: flag(&entry.dry_run),
-            concurrency,
+            concurrency: None,
             facts: plugin,
             place: Place { source: self.source.clone(), span },
-            sees: found.sees,
-        };
-        (Some(step), found.edges)
+            sees: BTreeMap::new(),
+        }
     }
 
     /// The steps that are needed, each once, and the one that is only followed.

@@ -26,6 +26,18 @@ pub(super) enum Site<'s> {
     Matrix(usize),
     /// Anywhere else in the step; with the variables of its matrix.
     Step(usize, &'s Variables),
+    /// In a trigger: inputs, and what steps gave when they last ran.
+    Look,
+}
+
+impl Site<'_> {
+    /// The step that it is in.
+    fn own(&self) -> Option<usize> {
+        match self {
+            Self::BeforeRun | Self::Look => None,
+            Self::Matrix(own) | Self::Step(own, _) => Some(*own),
+        }
+    }
 }
 
 /// What is known of `matrix` in a step's templates.
@@ -189,6 +201,10 @@ impl Planner<'_> {
             self.report(problem::not_known_yet(self.source, whole, root, "`inputs`"));
             return Err(end);
         }
+        if matches!(site, Site::Look) && matches!(root, "run" | "matrix") {
+            self.report(problem::not_known_yet(self.source, whole, root, "`inputs` and `steps`"));
+            return Err(end);
+        }
         match root {
             "inputs" => self.input(path, text),
             "steps" => self.other_step(path, text, site, found),
@@ -256,8 +272,7 @@ impl Planner<'_> {
             self.report(problem::unknown_step(self.source, at, name, &known));
             return Err(end);
         };
-        let (Site::Step(own, _) | Site::Matrix(own)) = site else { return Err(end) };
-        if *own == to {
+        if site.own() == Some(to) {
             self.report(problem::own_output(self.source, whole, name));
             return Err(end);
         }

@@ -16,16 +16,29 @@ pub(crate) fn single_trigger(source: &Source, span: Span, key: &str) -> Diagnost
 }
 
 pub(crate) fn no_images(source: &Source, span: Span) -> Diagnostic {
-    Diagnostic::error("`[[on.image-update]]` names no `images`")
-        .at(source, span, "")
-        .help("add `images = [\"docker.io/library/node:22\"]`")
+    Diagnostic::error("`[[on.image-update]]` names nothing to look at").at(source, span, "").help(
+        "add `images = [\"docker.io/library/node:22\"]`, or `context = \"app\"` with a Dockerfile",
+    )
 }
 
-pub(crate) fn image_template(source: &Source, image: &At<String>) -> Diagnostic {
-    let found = shorten(&image.value);
-    Diagnostic::error(format!("`{found}` is a template, expected the image itself"))
-        .at(source, image.span, "")
-        .help("what is watched is the same for every run: write it out")
+pub(crate) fn not_for_git(source: &Source, text: &At<String>) -> Diagnostic {
+    let found = shorten(&text.value);
+    Diagnostic::error(format!("`{found}` names no repository and no branch"))
+        .at(source, text.span, "")
+        .help("write `repository = \"https://git.example/team/app.git\"` and `branch = \"main\"`")
+}
+
+pub(crate) fn password_in_url(source: &Source, span: Span) -> Diagnostic {
+    Diagnostic::error("the URL of a repository holds a password")
+        .at(source, span, "")
+        .help("leave it out: git asks its credential helper (`git help credentials`)")
+}
+
+pub(crate) fn hook_twice(source: &Source, name: &At<String>) -> Diagnostic {
+    let found = shorten(&name.value);
+    Diagnostic::error(format!("there are two webhooks named `{found}`"))
+        .at(source, name.span, "")
+        .help("the name is the last part of the address: give each its own")
 }
 
 pub(crate) fn interval_too_short(source: &Source, every: &At<Duration>) -> Diagnostic {

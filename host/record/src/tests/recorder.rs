@@ -194,7 +194,7 @@ fn a_run_that_waits_in_the_store_is_begun_once() {
     let begin = || {
         let path = folder.path().to_owned();
         let (recorder, _) = recorder(move || Store::open(&path));
-        let begun = recorder.claim(&id, "sha256:01", at(1)).unwrap();
+        let begun = recorder.claim(&id, "sha256:01", true, at(1)).unwrap();
         (recorder, begun)
     };
     let (first, begun) = begin();

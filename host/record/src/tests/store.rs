@@ -86,7 +86,7 @@ fn a_run_and_why_it_was_created_are_one_transaction() {
     assert!(decide(&mut store).is_err());
     assert_eq!(ids(&store, &Selection::default()), std::slice::from_ref(&id));
     assert_eq!(store.row(&id).unwrap().unwrap().status, RunStatus::Queued);
-    let claim = |store: &mut Store, id: &str| store.claim(id, "sha256:01", at(1)).unwrap();
+    let claim = |store: &mut Store, id: &str| store.claim(id, "sha256:01", true, at(1)).unwrap();
     let Claim::Held(held) = claim(&mut store, &id) else { panic!("nobody else runs it") };
     assert_eq!(store.row(&id).unwrap().unwrap().run.source, "sha256:01");
     assert!(matches!(claim(&mut open(folder.path()), &id), Claim::Gone), "one process runs it");
@@ -252,10 +252,10 @@ fn what_is_forgotten_is_gone_and_what_runs_stays() {
 fn a_file_of_a_later_version_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    store.connection.pragma_update(None, "user_version", 3).unwrap();
+    store.connection.pragma_update(None, "user_version", 4).unwrap();
     let (kind, message, help) = fault(Store::open(folder.path()).unwrap_err());
     assert_eq!(kind, Kind::Failed);
-    assert!(message.ends_with("was written by a newer version (format 3)"), "{message}");
+    assert!(message.ends_with("was written by a newer version (format 4)"), "{message}");
     assert_eq!(help.unwrap(), "use the newer version of windlass");
 }
 
@@ -326,7 +326,10 @@ fn a_store_of_the_first_format_keeps_its_runs_and_can_watch() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
     let id = store.start(&new_run("old"), at(0)).unwrap().id().to_owned();
-    store.transact(|tx| tx.execute_batch("DROP TABLE triggers; PRAGMA user_version = 1")).unwrap();
+    let before = |tx: &rusqlite::Transaction<'_>| {
+        tx.execute_batch("DROP TABLE triggers; DROP INDEX runs_of_file; PRAGMA user_version = 1")
+    };
+    store.transact(before).unwrap();
     drop(store);
     let store = open(folder.path());
     assert_eq!(ids(&store, &Selection::default()), [id]);

@@ -13,6 +13,7 @@ fn look(version: i64, second: u64) -> Look {
         name: "image-update".to_owned(),
         watches: "a:1".to_owned(),
         run: NewRun { trigger: Trigger::ImageUpdate, ..new_run("watched") },
+        replaces: false,
         version,
         at: at(second),
         next_at: at(second + 300),
@@ -42,8 +43,8 @@ fn a_change_starts_one_run_with_its_cause() {
     let known = store.trigger(Path::new("/work/p.toml"), "image-update").unwrap().unwrap();
     assert_eq!(known.fired, Some(id.clone()), "a look without a change leaves it");
     assert_eq!((known.checked_at, known.next_at), (at(1), at(301)));
-    assert_eq!(store.next_queued(Path::new("/work/p.toml")).unwrap(), Some(id));
-    assert_eq!(store.next_queued(Path::new("/work/q.toml")).unwrap(), None);
+    assert_eq!(store.queued(Path::new("/work/p.toml")).unwrap(), [id]);
+    assert_eq!(store.queued(Path::new("/work/q.toml")).unwrap(), [""; 0]);
 }
 
 #[test]

@@ -1,57 +1,38 @@
-//! A pipeline file that is watched, and its triggers.
+//! A pipeline file that is watched.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use ::run::{Clock as _, SystemClock, Timestamp, Trigger as Kind};
-use capability::{CallFacts, Grant, GrantText, GrantedOci, Nobody};
+use ::run::{EventSink, RunResult, SystemClock, Trigger as Kind};
+use capability::{Backends, StateFile};
 use oci::Platform;
-use pipeline::schema::{FirstSeen, ImageUpdate, On, Schedule};
-use record::{ImageRules, Judged, Look, NewRun, ScheduleRules, Seen};
-use report::{Diagnostic, Source};
+use pipeline::plan::{Concurrency, Rule, Trigger};
+use pipeline::{Plan, RunFacts, Scope, Step, StepFacts, StepId};
+use record::{NewRun, Store};
+use report::{Diagnostic, Fault};
 use serde_json::Value;
 
-use super::look::Looked;
 use crate::args::{Given, watch::Watch};
 use crate::command::run::{Wanted, new_run, options};
 use crate::command::{Failure, load};
 use crate::settings::Settings;
-
-/// The time between two looks at an image, where the file says nothing.
-const EVERY: Duration = Duration::from_secs(5 * 60);
-
-/// The part of it that is added by chance, at most, so that not all who watch ask at once.
-const JITTER_PART: u32 = 10;
+use crate::wiring::Runner;
 
 /// A pipeline file that is watched.
 pub(super) struct Watched {
     pub(super) given: Given,
     /// The run that its triggers start.
     pub(super) new: NewRun,
-    pub(super) triggers: Vec<Trigger>,
-    /// Sees the images that the file says to watch, and nothing else.
-    pub(super) oci: GrantedOci,
+    pub(super) plan: Plan,
+    loaded: load::Loaded,
 }
 
-/// What starts runs of a pipeline.
-pub(crate) struct Trigger {
-    /// Its kind, and its place among those of its kind.
-    pub(crate) name: String,
-    /// What it looks at, for people.
-    pub(crate) watches: String,
-    pub(super) rule: Rule,
-}
+/// Hears nothing: a look is no run that people follow.
+struct Unheard;
 
-/// When a run is due.
-pub(super) enum Rule {
-    Images { images: Vec<Image>, rules: ImageRules, every: Duration, jitter: Duration },
-    Schedule(ScheduleRules),
-}
-
-/// An image that is watched.
-pub(super) struct Image {
-    pub(super) text: String,
-    pub(super) platforms: Vec<Platform>,
+impl EventSink for Unheard {
+    fn emit(&self, _: &::run::Event) {}
 }
 
 impl Watched {
@@ -70,156 +51,130 @@ impl Watched {
         };
         let loaded = load::load(file, settings).await?;
         let plan = loaded.plan(&given, settings)?;
-        let source = &loaded.pipeline.source;
-        let triggers = triggers_of(&loaded.pipeline.on, source).map_err(Failure::File)?;
-        if triggers.is_empty() {
+        if plan.triggers.is_empty() {
             let problem = Diagnostic::error(format!("`{}` has nothing to watch", file.display()))
                 .help("add `[[on.image-update]]` with `images = [\"…\"]`, or `[[on.schedule]]`");
             return Err(Failure::File(vec![problem]));
         }
+        check(&plan).map_err(Failure::File)?;
         loaded.backends.secrets.learn().await;
         let new = new_run(&wanted, &plan, &options(&wanted, &plan)?, &loaded.mask)?;
-        // What the file says to watch may be pulled; that is all.
-        let images = triggers.iter().flat_map(|trigger| trigger.images());
-        let grant = GrantText {
-            oci_pull: images.map(|image| image.text.clone()).collect(),
-            ..GrantText::default()
+        Ok(Self { given, new, plan, loaded })
+    }
+
+    /// Whether at most one run of it is under way at a time.
+    pub(super) fn runs_alone(&self) -> bool {
+        self.plan.concurrency != Concurrency::Allow
+    }
+
+    /// The run that `trigger` starts.
+    pub(super) fn run_of(&self, trigger: &Trigger) -> NewRun {
+        let kind = match trigger.rule {
+            Rule::Images { .. } => Kind::ImageUpdate,
+            Rule::Schedule { .. } => Kind::Timer,
+            Rule::Git { .. } => Kind::Commit,
+            Rule::Webhook { .. } => Kind::Webhook,
         };
-        let granted = loaded.backends.give(CallFacts {
-            grant: Grant::compile(&grant)?,
-            state_scope: String::new(),
-            dry_run: true,
-            deadline: None,
-            reporter: std::sync::Arc::new(Nobody),
-        });
-        Ok(Self { given, new, triggers, oci: granted.oci })
+        NewRun { trigger: kind, ..self.new.clone() }
+    }
+
+    /// What the steps that `look` speaks of gave when they last ran.
+    pub(super) fn results(
+        &self,
+        look: &Step,
+        store: &Store,
+    ) -> Result<BTreeMap<StepId, StepFacts>, Fault> {
+        let mut results = BTreeMap::new();
+        for step in look.sees() {
+            if let Some(outputs) = store.last_outputs(&self.new.file, step.as_str())? {
+                let facts = StepFacts { outcome: "succeeded".to_owned(), outputs };
+                results.insert(step.clone(), facts);
+            }
+        }
+        Ok(results)
+    }
+
+    /// Runs `look` by itself: `memory` is what it finds remembered, and what it remembers is in the
+    /// memory that is returned.
+    pub(super) async fn run_look(
+        &self,
+        look: &Step,
+        results: BTreeMap<StepId, StepFacts>,
+        memory: Vec<(String, Vec<u8>)>,
+    ) -> Result<(RunResult, Vec<(String, Vec<u8>)>), Fault> {
+        let scope = Scope {
+            inputs: self.plan.inputs.clone(),
+            run: RunFacts::default(),
+            steps: results,
+            matrix: None,
+        };
+        let look = look.settled(&scope)?;
+        let own = format!("{}/{}", self.plan.name, look.id);
+        let state = StateFile::in_memory(own.clone(), memory);
+        let plan = Plan {
+            steps: vec![look],
+            triggers: Vec::new(),
+            timeout: Some(super::look::LONGEST),
+            ..self.plan.clone()
+        };
+        let runner = Runner {
+            pipeline: self.plan.name.clone(),
+            plugins: self.loaded.plugins.clone(),
+            backends: Backends { state: state.clone(), ..self.loaded.backends.clone() },
+            source_date_epoch: None,
+        };
+        let engine = ::run::Engine {
+            runner: Arc::new(runner),
+            sink: Arc::new(Unheard),
+            clock: Arc::new(SystemClock),
+            mask: self.loaded.mask.clone(),
+        };
+        let options = ::run::Options::new("look");
+        let result = ::run::execute(&plan, &engine, &options, &::run::Stop::new()).await;
+        Ok((result, state.values(&own).await?))
+    }
+
+    /// The folder of the file.
+    pub(super) fn folder(&self) -> &Path {
+        self.new.file.parent().unwrap_or(Path::new("."))
     }
 }
 
-/// The triggers that a file names.
+/// Holds what the triggers of `plan` name against what can be looked at.
 ///
 /// # Errors
-/// What is no image and no platform, with its place.
-pub(crate) fn triggers_of(on: &On, source: &Source) -> Result<Vec<Trigger>, Vec<Diagnostic>> {
-    let mut problems = Vec::new();
-    let mut triggers = Vec::new();
-    for (index, update) in on.image_update.iter().enumerate() {
-        let rule = image_rule(update, source, &mut problems);
-        let images: Vec<&str> = update.images.iter().map(|image| image.value.as_str()).collect();
-        triggers.push(Trigger {
-            name: name("image-update", index),
-            watches: images.join(", "),
-            rule,
-        });
-    }
-    for (index, Schedule { cron, zone, missed, span: _ }) in on.schedule.iter().enumerate() {
-        let zone = zone.as_ref().map(|zone| zone.value.clone()).unwrap_or_default();
-        let missed = missed.as_ref().map(|missed| missed.value).unwrap_or_default();
-        triggers.push(Trigger {
-            name: name("schedule", index),
-            watches: format!("{} ({zone})", cron.value),
-            rule: Rule::Schedule(ScheduleRules { cron: cron.value.clone(), zone, missed }),
-        });
-    }
-    if problems.is_empty() { Ok(triggers) } else { Err(problems) }
+/// What is no image and no platform, as far as it is known before a look.
+pub(in crate::command) fn check(plan: &Plan) -> Result<(), Vec<Diagnostic>> {
+    let problems: Vec<_> = plan.triggers.iter().flat_map(|trigger| wrong(trigger, plan)).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-fn name(kind: &str, index: usize) -> String {
-    match index {
-        0 => kind.to_owned(),
-        more => format!("{kind}-{}", more + 1),
-    }
-}
-
-fn image_rule(update: &ImageUpdate, source: &Source, problems: &mut Vec<Diagnostic>) -> Rule {
-    let mut platforms = Vec::new();
-    for text in &update.platforms {
-        match text.value.parse::<Platform>() {
-            Ok(platform) => platforms.push(platform),
-            Err(error) => problems.push(
-                Diagnostic::error(error.to_string())
-                    .at(source, text.span, "")
-                    .help("write it like `platforms = [\"linux/amd64\"]`"),
-            ),
+fn wrong(trigger: &Trigger, plan: &Plan) -> Vec<Diagnostic> {
+    let Rule::Images { look, .. } = &trigger.rule else { return Vec::new() };
+    let inputs = look.preview().inputs;
+    let texts = |key: &str| match inputs.get(key) {
+        Some(Value::Array(list)) => {
+            list.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect()
         }
-    }
-    let mut images = Vec::new();
-    for text in &update.images {
-        match text.value.parse::<oci::Place>() {
-            Ok(oci::Place::Registry(_)) => {
-                images.push(Image { text: text.value.clone(), platforms: platforms.clone() });
-            }
-            Ok(_) => problems.push(
-                Diagnostic::error(format!("`{}` is not in a registry", text.value))
-                    .at(source, text.span, "")
-                    .help("watched is what is in a registry: `docker.io/library/node:22`"),
-            ),
-            Err(error) => problems.push(
-                Diagnostic::error(error.to_string())
-                    .at(source, text.span, "")
-                    .maybe_help(error.help()),
-            ),
-        }
-    }
-    let every = update.every.as_ref().map_or(EVERY, |every| every.value);
-    let watched = images.iter().flat_map(|image| {
-        let platforms = image.platforms.iter().map(|platform| Some(platform.to_string()));
-        let whole = image.platforms.is_empty().then_some(None);
-        platforms.chain(whole).map(|platform| (image.text.clone(), platform))
-    });
-    let rules = ImageRules {
-        watched: watched.collect(),
-        first_seen_fires: update.first_seen.as_ref().is_some_and(|it| it.value == FirstSeen::Fire),
-        settle: update.settle.as_ref().map(|settle| settle.value).unwrap_or_default(),
+        Some(Value::String(one)) => vec![one.clone()],
+        _ => Vec::new(),
     };
-    let jitter = update.jitter.as_ref().map_or(every / JITTER_PART, |jitter| jitter.value);
-    Rule::Images { images, rules, every, jitter }
-}
-
-impl Trigger {
-    pub(crate) fn kind(&self) -> Kind {
-        match self.rule {
-            Rule::Images { .. } => Kind::ImageUpdate,
-            Rule::Schedule(_) => Kind::Timer,
+    let is_known = |text: &String| !text.contains("{{");
+    let at = |problem: Diagnostic| problem.at(&plan.source, look.span, "");
+    let mut problems = Vec::new();
+    for text in texts("images").iter().chain(&texts("annotations-of")).filter(|it| is_known(it)) {
+        if let Err(error) = text.parse::<oci::Place>() {
+            problems.push(at(Diagnostic::error(error.to_string())).maybe_help(error.help()));
         }
     }
-
-    fn images(&self) -> &[Image] {
-        match &self.rule {
-            Rule::Images { images, .. } => images,
-            Rule::Schedule(_) => &[],
+    let words = ["all", "system"];
+    let platforms = texts("platforms");
+    let named = platforms.iter().filter(|it| is_known(it) && !words.contains(&it.as_str()));
+    for text in named {
+        if let Err(error) = text.parse::<Platform>() {
+            let help = "write it like `platforms = [\"linux/amd64\"]`";
+            problems.push(at(Diagnostic::error(error.to_string())).help(help));
         }
     }
-
-    /// The look as it is written down.
-    pub(super) fn look(&self, watched: &Watched, version: i64, looked: &Looked) -> Look {
-        let at = SystemClock.now();
-        Look {
-            name: self.name.clone(),
-            watches: self.watches.clone(),
-            run: NewRun { trigger: self.kind(), ..watched.new.clone() },
-            version,
-            at,
-            next_at: self.next(at),
-            error: looked.error.clone(),
-        }
-    }
-
-    fn next(&self, at: Timestamp) -> Timestamp {
-        match &self.rule {
-            Rule::Images { every, jitter, .. } => {
-                let pause = *every + jitter.mul_f64(rand::random::<f64>());
-                let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                Timestamp::from_millis(at.as_millis().saturating_add(pause))
-            }
-            Rule::Schedule(rules) => rules.next(at).unwrap_or(at),
-        }
-    }
-
-    pub(super) fn judge(&self, before: &Value, seen: &[Seen], at: Timestamp) -> Judged {
-        match &self.rule {
-            Rule::Images { rules, .. } => record::judge_images(before, seen, rules, at),
-            Rule::Schedule(rules) => record::judge_schedule(before, rules, at),
-        }
-    }
+    problems
 }
