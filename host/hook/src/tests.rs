@@ -1,0 +1,1 @@
+//! The room as senders see it.
