@@ -63,13 +63,12 @@ impl From<String> for Address {
 pub(super) fn distribution(body: &[u8]) -> Result<Heard, Unreadable> {
     #[derive(Deserialize)]
     struct Envelope {
-        events: Option<Events<Event>>,
+        events: Events<Event>,
     }
     let expected = "an envelope of events, such as \
                     {\"events\": [{\"action\": \"push\", \"target\": {\"repository\": …}}]}";
     let Envelope { events } = json(body, expected)?;
-    let events = events.map(|events| events.0).unwrap_or_default();
-    let pushed = events.into_iter().filter(|event| event.action.as_str() == "push");
+    let pushed = events.0.into_iter().filter(|event| event.action.as_str() == "push");
     let pushes =
         pushed.filter(|event| event.target.is_manifest()).map(|event| event.push(expected));
     let pushes = pushes.collect::<Result<Vec<_>, _>>()?;

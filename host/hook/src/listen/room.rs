@@ -77,7 +77,8 @@ impl<H: Hooks> Room<H> {
             Ok(answer) => answer,
             Err(refusal) => {
                 // A query may have the token in it, and so may a path that somebody got wrong.
-                let (status, endpoint) = (refusal.status.as_u16(), name_of(&head));
+                let endpoint = name_of(&head).filter(|name| self.hooks.endpoint(name).is_some());
+                let status = refusal.status.as_u16();
                 tracing::info!(status, endpoint, method = %head.method, %client, "refused");
                 if refusal.is_of_a_stranger
                     && let Err(wait) = self.failures.count(client)
@@ -224,4 +225,26 @@ async fn rest(head: &Parts, body: &mut Incoming) -> bool {
         Some(())
     };
     timeout(REST, left).await.ok().flatten().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_on_this_machine_is_believed_and_nobody_else() {
+        let of = |peer: &str, forwarded: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append(FORWARDED, HeaderValue::from_static(value));
+            }
+            client(peer.parse().unwrap(), &headers).to_string()
+        };
+        assert_eq!(of("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(of("127.0.0.1", &["192.0.2.1"]), "192.0.2.1");
+        assert_eq!(of("::1", &["192.0.2.1, 192.0.2.2"]), "192.0.2.2", "what it has seen itself");
+        assert_eq!(of("::ffff:127.0.0.1", &["192.0.2.1", "2001:db8::7:1"]), "2001:db8::");
+        assert_eq!(of("127.0.0.1", &["192.0.2.1, nonsense"]), "127.0.0.1");
+        assert_eq!(of("192.0.2.9", &["192.0.2.1"]), "192.0.2.9", "a stranger says what it likes");
+    }
 }
