@@ -7,11 +7,12 @@ use serde_json::Value;
 use support::repository_root;
 
 /// The rooms of the host and what of ours each may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("windlass-report", &[]),
     ("windlass-pipeline", &["windlass-report"]),
     ("windlass-run", &["windlass-report", "windlass-pipeline"]),
     ("windlass-record", &["windlass-report", "windlass-pipeline", "windlass-run"]),
+    ("windlass-hook", &["windlass-report"]),
     ("windlass-oci", &["windlass-report"]),
     ("windlass-build", &["windlass-report", "windlass-oci"]),
     ("windlass-capability", &["windlass-report", "windlass-oci", "windlass-build"]),
@@ -26,6 +27,7 @@ const EDGES: [(&str, &[&str]); 9] = [
             "windlass-pipeline",
             "windlass-run",
             "windlass-record",
+            "windlass-hook",
             "windlass-oci",
             "windlass-build",
             "windlass-capability",

@@ -48,6 +48,26 @@ impl DockerRegistry {
     /// # Panics
     /// The program is missing, or does not start.
     pub fn start(access: Access) -> Self {
+        Self::start_with(access, "")
+    }
+
+    /// Starts a registry that anyone reaches over plain HTTP, and that tells `url` of all that is
+    /// done; `authorization` is what it says in that header. What is not answered with a 2xx is said
+    /// again.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn telling(url: &str, authorization: &str) -> Self {
+        let headers = format!("{{Authorization: ['{authorization}']}}");
+        let patience = "timeout: 10s, threshold: 10, backoff: 100ms";
+        let endpoint = format!("{{name: told, url: '{url}', headers: {headers}, {patience}}}");
+        Self::start_with(
+            Access::Anonymous,
+            &format!("notifications: {{endpoints: [{endpoint}]}}\n"),
+        )
+    }
+
+    fn start_with(access: Access, more: &str) -> Self {
         let folder =
             TempDir::with_prefix("docker-registry-").expect("a temporary folder can be made");
         let authority = (access == Access::Tls).then(|| Authority::new(folder.path()));
@@ -64,6 +84,7 @@ impl DockerRegistry {
                 certificate.display()
             );
         }
+        text += more;
         std::fs::write(&config, text).expect("the folder is ours");
         let mut command: Command = tool::command("docker-registry");
         command.arg("serve").arg(&config);
