@@ -1,7 +1,9 @@
 //! What starts runs by itself: `[on]`, `windlass watch`, `windlass triggers`.
 
+mod busy;
 mod documented;
 mod killed;
+mod looks;
 mod story;
 
 use serde_json::{Value, json};

@@ -225,7 +225,7 @@ impl Store {
                 .prepare_cached(
                     "SELECT outputs FROM instances JOIN runs ON key = run
                      WHERE file = ?1 AND instance = ?2 AND instances.outcome = 'succeeded'
-                       AND outputs IS NOT NULL AND NOT withheld AND NOT dry_run
+                       AND outputs IS NOT NULL AND NOT instances.withheld AND NOT dry_run
                      ORDER BY key DESC LIMIT 1",
                 )?
                 .query_row(params![file.to_string_lossy(), step], |row| row.get(0))

@@ -35,7 +35,7 @@ fn an_application_is_built_again_by_itself_when_its_base_is_another_one() {
         "rebuild.toml",
         format!(
             "schema = 1\n[pipeline]\nname = \"taskhelloworld\"\n\n\
-             [[on.image-update]]\nimages = [{node:?}]\n\n\
+             [[on.image-update]]\nbases-of = \"{{{{ steps.app.outputs.bases }}}}\"\n\n\
              [[step]]\nid = \"app\"\nuses = \"build-image\"\n[step.with]\n\
              bases = [\"{bases}/**\"]\ncontext = \"app\"\nfile = \"Dockerfile-app\"\n\
              tags = [{app:?}]\nargs = {{ REGISTRY_NAME = {bases:?} }}\n"

@@ -6,21 +6,22 @@
 
 mod git;
 mod look;
+mod looks;
 mod queue;
 mod watched;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ::run::{Clock as _, SystemClock, Timestamp};
-use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
-use pipeline::plan::{Rule, Trigger};
-use record::{Decided, Store, TriggerRow};
-use report::{Diagnostic, Fault, Kind};
+use ::run::{Clock as _, SystemClock};
+use futures::future::join_all;
+use record::Store;
+use report::{Fault, Kind};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::watched::check;
 
+use self::looks::{Looks, Round};
 use self::queue::run_queued;
 use self::watched::Watched;
 use super::Failure;
@@ -28,7 +29,6 @@ use crate::args::watch::Watch;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::ui;
 
 /// Between two looks at what waits to run, and at whether a file has changed.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -43,7 +43,7 @@ pub(super) async fn watch(arguments: Watch, settings: &Settings) -> Result<Exit,
     }
     let heard = Signals::watch(async |signals| {
         let done = match arguments.once {
-            true => once(&watched, &arguments, settings, &signals.stop).await,
+            true => once(watched, &arguments, settings, &signals.stop).await,
             false => forever(watched, &arguments, settings, &signals.stop).await.map(|()| Exit::Ok),
         };
         match (done, arguments.once && signals.stop.is_cancelled()) {
@@ -57,24 +57,22 @@ pub(super) async fn watch(arguments: Watch, settings: &Settings) -> Result<Exit,
     })
 }
 
-/// What a round came to.
-#[derive(Default)]
-struct Round {
-    /// Runs that were started.
-    fired: usize,
-    /// Why something could not be looked at.
-    trouble: Option<Kind>,
-}
-
 async fn once(
-    watched: &[Watched],
+    watched: Vec<Watched>,
     arguments: &Watch,
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<Exit, Failure> {
+    let watched: Vec<Arc<Watched>> = watched.into_iter().map(Arc::new).collect();
     let rounds = join_all(watched.iter().map(async |watched| {
         let mut store = open(settings)?;
-        round(watched, &mut store, None, settings).await
+        let mut looks = Looks::new(Arc::clone(watched), settings);
+        looks.begin(&store, None)?;
+        let mut round = Round::default();
+        while let Some(ended) = looks.end().await {
+            round.add(looks.decide(ended, &mut store)?);
+        }
+        Ok::<_, Failure>(round)
     }));
     let rounds = tokio::select! {
         rounds = rounds => rounds.into_iter().collect::<Result<Vec<_>, _>>()?,
@@ -83,7 +81,7 @@ async fn once(
     let mut ran = 0;
     let mut failed = None;
     let mut store = open(settings)?;
-    for watched in watched {
+    for watched in &watched {
         for exit in run_queued(watched, &mut store, arguments, settings, stop).await? {
             ran += 1;
             failed = failed.or(Some(exit).filter(|exit| *exit != Exit::Ok));
@@ -114,6 +112,7 @@ async fn forever(
         }
     }
     join_all(watched.into_iter().map(async |watched| {
+        let watched = Arc::new(watched);
         let running = async {
             let mut store = None;
             while !stop.is_cancelled() {
@@ -129,7 +128,7 @@ async fn forever(
                 rest(PAUSE, stop).await;
             }
         };
-        tokio::join!(running, look_on(&watched, arguments, settings, stop));
+        tokio::join!(running, look_on(Arc::clone(&watched), arguments, settings, stop));
     }))
     .await;
     Ok(())
@@ -137,21 +136,24 @@ async fn forever(
 
 /// Looks whenever it is time, with the file as it is by then.
 async fn look_on(
-    first: &Watched,
+    first: Arc<Watched>,
     arguments: &Watch,
     settings: &Settings,
     stop: &CancellationToken,
 ) {
-    let mut changed: Option<Watched> = None;
+    let mut looks = Looks::new(first, settings);
     let mut refused = None;
     let mut store = None;
     while !stop.is_cancelled() {
-        let watched = changed.as_ref().unwrap_or(first);
         // A file that cannot be read, or is wrong, changes nothing; that is said once.
-        let digest = super::load::digest(&watched.given.file).ok();
-        if digest.is_some() && digest.as_ref() != Some(&watched.new.source) && digest != refused {
-            match Box::pin(Watched::load(&watched.given.file, arguments, settings)).await {
-                Ok(loaded) => changed = Some(loaded),
+        let file = &looks.watched.given.file;
+        let digest = super::load::digest(file).ok();
+        if digest.is_some()
+            && digest.as_ref() != Some(&looks.watched.new.source)
+            && digest != refused
+        {
+            match Box::pin(Watched::load(file, arguments, settings)).await {
+                Ok(loaded) => looks = Looks::new(Arc::new(loaded), settings),
                 Err(failure) => _ = failure.show(settings),
             }
             refused = digest;
@@ -159,20 +161,19 @@ async fn look_on(
         }
         let looked = async {
             let store = kept(&mut store, settings)?;
-            round(watched, store, Some(SystemClock.now()), settings).await
+            looks.begin(store, Some(SystemClock.now()))?;
+            // Those that take long do not keep the others from their next look.
+            let ended = tokio::select! {
+                Some(ended) = looks.end() => ended,
+                () = rest(PAUSE, stop) => return Ok(()),
+            };
+            looks.decide(ended, store).map(drop)
         };
-        let pause = tokio::select! {
-            looked = looked => match looked {
-                Ok(_) => PAUSE,
-                Err(failure) => {
-                    _ = failure.show(settings);
-                    store = None;
-                    AGAIN
-                }
-            },
-            () = stop.cancelled() => return,
-        };
-        rest(pause, stop).await;
+        if let Err(failure) = looked.await {
+            _ = failure.show(settings);
+            store = None;
+            rest(AGAIN, stop).await;
+        }
     }
 }
 
@@ -192,77 +193,5 @@ fn kept<'s>(store: &'s mut Option<Store>, settings: &Settings) -> Result<&'s mut
     match store {
         Some(open) => Ok(open),
         closed @ None => Ok(closed.insert(open(settings)?)),
-    }
-}
-
-/// Looks at each trigger, at `due` at those whose time has come, and decides.
-async fn round(
-    watched: &Watched,
-    store: &mut Store,
-    due: Option<Timestamp>,
-    settings: &Settings,
-) -> Result<Round, Failure> {
-    let file = &watched.new.file;
-    let look_at = |trigger, before: Option<TriggerRow>, results| async move {
-        let looked = look::at(trigger, watched, before.as_ref(), results, settings).await;
-        (trigger, before, looked)
-    };
-    let ready = |store: &Store, trigger: &Trigger| -> Result<_, Fault> {
-        let before = store.trigger(file, &trigger.name)?;
-        let results = match &trigger.rule {
-            Rule::Images { look, .. } => watched.results(look, store)?,
-            Rule::Schedule { .. } | Rule::Git { .. } | Rule::Webhook { .. } => BTreeMap::new(),
-        };
-        Ok((before, results))
-    };
-    let mut looks = FuturesUnordered::new();
-    for trigger in &watched.plan.triggers {
-        // Who looks once hears nothing.
-        if due.is_none() && matches!(trigger.rule, Rule::Webhook { .. }) {
-            continue;
-        }
-        let (before, results) = ready(store, trigger)?;
-        let is_due = match (&before, due) {
-            // A clock that was set back may have put the next look far away.
-            (Some(known), Some(due)) => known.next_at <= due || known.checked_at > due,
-            _ => true,
-        };
-        if is_due {
-            looks.push(look_at(trigger, before, results));
-        }
-    }
-    let mut round = Round::default();
-    while let Some((trigger, before, looked)) = looks.next().await {
-        let look = looked.written(trigger, watched, before.as_ref().map_or(0, TriggerRow::version));
-        round.trouble = round.trouble.or(looked.trouble);
-        let decided = store
-            .decide(&look, |before| looked.judge(trigger, before, look.at))
-            .map_err(Fault::from)?;
-        match decided {
-            Decided::Outdated => {
-                let (before, results) = ready(store, trigger)?;
-                looks.push(look_at(trigger, before, results));
-                continue;
-            }
-            Decided::Unchanged => {}
-            Decided::Fired(id) => {
-                round.fired += 1;
-                say_fired(watched, trigger, &store.short(&id).map_err(Fault::from)?, settings);
-            }
-        }
-        let is_new = before.is_none_or(|before| before.error != look.error);
-        if let (Some(error), true) = (&look.error, is_new) {
-            let what = format!("`{}` of {}", trigger.name, watched.given.file.display());
-            let warning = Diagnostic::warning(format!("{what} could not look: {error}"));
-            ui::show_diagnostics(&[warning], settings.style);
-        }
-    }
-    Ok(round)
-}
-
-fn say_fired(watched: &Watched, trigger: &Trigger, short: &str, settings: &Settings) {
-    if !settings.quiet {
-        let file = watched.given.file.display();
-        anstream::eprintln!("`{}` of {file} starts run {short}", trigger.name);
     }
 }

@@ -93,15 +93,14 @@ async fn at_images(
     let Some(end) = instances.filter_map(|instance| instance.end).next() else {
         return Looked::failed(&Fault::new(Kind::Internal, "the look has not ended"));
     };
-    let list = |key| {
-        end.outputs.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
-    };
+    let list = |key| end.outputs.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     match end.fault {
         None => {
             let failed = list("failed");
             let (changed, watched) = (list("images"), list("watched"));
             let is_complete = failed.is_empty();
-            let trouble = failed.first().and_then(|one| one.get("code")?.as_str()).map(Kind::of_code);
+            let trouble =
+                failed.first().and_then(|one| one.get("code")?.as_str()).map(Kind::of_code);
             let report = Report { memory, changed, watched, is_complete };
             Looked { seen: Seen::Images(report), error: told(&failed), trouble }
         }

@@ -43,7 +43,13 @@ pub(super) async fn run_queued(
             }
             continue;
         }
-        match running.next().await {
+        // What comes meanwhile runs beside it.
+        let looks_again = wants_more && !running.is_empty();
+        let ended = tokio::select! {
+            ended = running.next() => ended,
+            () = tokio::time::sleep(PAUSE), if looks_again => continue,
+        };
+        match ended {
             None => return Ok(ends),
             Some(Ok(Begun::Ended(exit))) => ends.push(exit),
             Some(Ok(Begun::Busy)) => {
