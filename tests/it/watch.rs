@@ -2,6 +2,7 @@
 
 mod busy;
 mod documented;
+mod hooks;
 mod killed;
 mod looks;
 mod story;

@@ -52,7 +52,7 @@ pub use ::build::{Engine, EngineOptions, ImageFormat, NetworkFiles};
 pub use backends::{Backends, CallFacts, Granted};
 pub use grant::{
     ArchiveFormat, Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer,
-    RepositoryId, Want, parse_only_to,
+    RepositoryId, Want, matches_wildcard, parse_only_to,
 };
 pub use log::{Group, LineWriter, Progress, StepLog};
 pub use secrets::{

@@ -103,6 +103,16 @@ impl Endpoint {
         Ok(Self { form, check, header, secret })
     }
 
+    /// Whether who may speak at one of them may speak at the other: the same sender, the same proof,
+    /// the same secret.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { form, check, header, secret } = self;
+        *form == other.form
+            && *check == other.check
+            && *header == other.header
+            && secret.expose() == other.secret.expose()
+    }
+
     /// Who speaks there.
     pub fn form(&self) -> Form {
         self.form

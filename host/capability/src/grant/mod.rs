@@ -29,6 +29,7 @@ pub use host::HostPattern;
 pub(crate) use http_rule::HttpRule;
 use name::NamePattern;
 pub(crate) use name::is_secret_name;
+pub use name::matches_wildcard;
 use repository::RepositoryPattern;
 pub use repository::{ArchiveFormat, RepositoryId};
 

@@ -42,7 +42,7 @@ fn is_name_character(c: char) -> bool {
 /// Whether `text` is `pattern`, in which `*` stands for any characters, also none.
 ///
 /// Linear in the number of stars times the length: the pieces between stars are found from the left.
-pub(crate) fn matches_wildcard(pattern: &str, text: &str) -> bool {
+pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();

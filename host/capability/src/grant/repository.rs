@@ -64,7 +64,7 @@ impl RepositoryId {
     ///
     /// # Errors
     /// If a path would leave the workspace.
-    pub(crate) fn of(place: &oci::Place) -> Result<Self, GrantError> {
+    pub fn of(place: &oci::Place) -> Result<Self, GrantError> {
         match place {
             oci::Place::Registry(reference) => {
                 let (host, name) = (reference.registry(), reference.repository());

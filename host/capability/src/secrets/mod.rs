@@ -132,6 +132,15 @@ impl Secrets {
         .await
     }
 
+    /// The value of the secret that the pipeline calls `name`, for what the host itself does with it:
+    /// no step sees it.
+    ///
+    /// # Errors
+    /// `unauthorized.secrets` if it is not declared, or not to be had.
+    pub async fn value(&self, name: &str) -> Result<Secret, Fault> {
+        Ok(self.resolve(name).await?.value().clone())
+    }
+
     /// The secret that the pipeline calls `name`, whatever a step is granted.
     pub(crate) async fn resolve(&self, name: &str) -> Result<SecretHandle, Fault> {
         let declared = self.0.declared.get(name).ok_or_else(|| self.undeclared(name))?;

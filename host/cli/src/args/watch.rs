@@ -17,6 +17,9 @@ pub(crate) struct Watch {
     /// With --once: exit with 10 if something had come
     #[arg(long, requires = "once")]
     pub(crate) detailed_exitcode: bool,
+    /// Hear webhooks at this address, such as 127.0.0.1:8300
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
+    pub(crate) listen: Option<String>,
     /// Set an input of the runs; may be repeated
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) inputs: Vec<(String, String)>,

@@ -4,7 +4,9 @@
 //! there, and whoever comes first begins it. So it does not matter which process does which, nor
 //! where one of them is killed.
 
+mod files;
 mod git;
+mod hooks;
 mod look;
 mod looks;
 mod queue;
@@ -13,6 +15,7 @@ mod watched;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::hook::Listener;
 use ::run::{Clock as _, SystemClock};
 use futures::future::join_all;
 use record::Store;
@@ -21,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::watched::check;
 
+use self::files::Files;
+use self::hooks::Ears;
 use self::looks::{Looks, Round};
 use self::queue::run_queued;
 use self::watched::Watched;
@@ -41,10 +46,22 @@ pub(super) async fn watch(arguments: Watch, settings: &Settings) -> Result<Exit,
     for file in &arguments.files {
         watched.push(Box::pin(Watched::load(file, &arguments, settings)).await?);
     }
+    let files = Arc::new(Files::new(watched)?);
+    let listener = match &arguments.listen {
+        Some(address) => Some(Listener::bind(address).await.map_err(Fault::from)?),
+        None if files.all().iter().any(|watched| !watched.endpoints.is_empty()) => {
+            let fault = Fault::new(Kind::Invalid, "a webhook is to be heard, and nobody listens");
+            return Err(Failure::Usage(fault.help("add `--listen 127.0.0.1:8300`, or `--once`")));
+        }
+        None => None,
+    };
     let heard = Signals::watch(async |signals| {
         let done = match arguments.once {
-            true => once(watched, &arguments, settings, &signals.stop).await,
-            false => forever(watched, &arguments, settings, &signals.stop).await.map(|()| Exit::Ok),
+            true => once(&files.all(), &arguments, settings, &signals.stop).await,
+            false => {
+                forever(&files, listener, &arguments, settings, &signals.stop).await;
+                Ok(Exit::Ok)
+            }
         };
         match (done, arguments.once && signals.stop.is_cancelled()) {
             (Ok(_), true) => Ok(signals.exit()),
@@ -58,12 +75,11 @@ pub(super) async fn watch(arguments: Watch, settings: &Settings) -> Result<Exit,
 }
 
 async fn once(
-    watched: Vec<Watched>,
+    watched: &[Arc<Watched>],
     arguments: &Watch,
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<Exit, Failure> {
-    let watched: Vec<Arc<Watched>> = watched.into_iter().map(Arc::new).collect();
     let rounds = join_all(watched.iter().map(async |watched| {
         let mut store = open(settings)?;
         let mut looks = Looks::new(Arc::clone(watched), settings);
@@ -81,7 +97,7 @@ async fn once(
     let mut ran = 0;
     let mut failed = None;
     let mut store = open(settings)?;
-    for watched in &watched {
+    for watched in watched {
         for exit in run_queued(watched, &mut store, arguments, settings, stop).await? {
             ran += 1;
             failed = failed.or(Some(exit).filter(|exit| *exit != Exit::Ok));
@@ -100,47 +116,66 @@ async fn once(
 }
 
 async fn forever(
-    watched: Vec<Watched>,
-    arguments: &Watch,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
-    if !settings.quiet {
-        for watched in &watched {
-            let count = report::plural(watched.plan.triggers.len(), "trigger");
-            anstream::eprintln!("watching {count} of {}", watched.given.file.display());
-        }
-    }
-    join_all(watched.into_iter().map(async |watched| {
-        let watched = Arc::new(watched);
-        let running = async {
-            let mut store = None;
-            while !stop.is_cancelled() {
-                let ran = async {
-                    let store = kept(&mut store, settings)?;
-                    run_queued(&watched, store, arguments, settings, stop).await
-                };
-                if let Err(failure) = ran.await {
-                    _ = failure.show(settings);
-                    store = None;
-                    rest(AGAIN, stop).await;
-                }
-                rest(PAUSE, stop).await;
-            }
-        };
-        tokio::join!(running, look_on(Arc::clone(&watched), arguments, settings, stop));
-    }))
-    .await;
-    Ok(())
-}
-
-/// Looks whenever it is time, with the file as it is by then.
-async fn look_on(
-    first: Arc<Watched>,
+    files: &Arc<Files>,
+    listener: Option<Listener>,
     arguments: &Watch,
     settings: &Settings,
     stop: &CancellationToken,
 ) {
+    let all = files.all();
+    if !settings.quiet {
+        for watched in &all {
+            let count = report::plural(watched.plan.triggers.len(), "trigger");
+            anstream::eprintln!("watching {count} of {}", watched.given.file.display());
+        }
+    }
+    let listen = async {
+        let Some(listener) = listener else { return };
+        if !settings.quiet {
+            anstream::eprintln!("listening on http://{}/hooks/", listener.local_addr());
+        }
+        let ears = Ears { files: Arc::clone(files), settings: settings.clone() };
+        listener.serve(Arc::new(ears), stop.clone()).await;
+    };
+    let each = (0..all.len()).map(async |index| {
+        let running = run_on(index, files, arguments, settings, stop);
+        tokio::join!(running, look_on(index, files, arguments, settings, stop));
+    });
+    tokio::join!(listen, join_all(each));
+}
+
+/// Runs what waits, whenever something does.
+async fn run_on(
+    index: usize,
+    files: &Files,
+    arguments: &Watch,
+    settings: &Settings,
+    stop: &CancellationToken,
+) {
+    let mut store = None;
+    while let Some(watched) = files.get(index).filter(|_| !stop.is_cancelled()) {
+        let ran = async {
+            let store = kept(&mut store, settings)?;
+            run_queued(&watched, store, arguments, settings, stop).await
+        };
+        if let Err(failure) = ran.await {
+            _ = failure.show(settings);
+            store = None;
+            rest(AGAIN, stop).await;
+        }
+        rest(PAUSE, stop).await;
+    }
+}
+
+/// Looks whenever it is time, with the file as it is by then.
+async fn look_on(
+    index: usize,
+    files: &Files,
+    arguments: &Watch,
+    settings: &Settings,
+    stop: &CancellationToken,
+) {
+    let Some(first) = files.get(index) else { return };
     let mut looks = Looks::new(first, settings);
     let mut refused = None;
     let mut store = None;
@@ -152,8 +187,10 @@ async fn look_on(
             && digest.as_ref() != Some(&looks.watched.new.source)
             && digest != refused
         {
-            match Box::pin(Watched::load(file, arguments, settings)).await {
-                Ok(loaded) => looks = Looks::new(Arc::new(loaded), settings),
+            let loaded = Box::pin(Watched::load(file, arguments, settings)).await;
+            let taken = loaded.and_then(|loaded| Ok(files.set(index, loaded)?));
+            match taken {
+                Ok(loaded) => looks = Looks::new(loaded, settings),
                 Err(failure) => _ = failure.show(settings),
             }
             refused = digest;

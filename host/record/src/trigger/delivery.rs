@@ -25,6 +25,8 @@ pub struct Delivery {
 /// One thing that is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
+    /// Its own id, where a delivery has several things to tell and none of its own.
+    pub id: Option<String>,
     /// Of what: an image with its tag, a branch.
     pub of: String,
     /// What it is now: a digest, a commit; none if that is not told.
@@ -48,7 +50,7 @@ pub fn delivery(before: &Value, delivery: &Delivery) -> Judged {
     let mut news = Vec::new();
     if !is_known {
         kept.ids.extend(delivery.id.clone());
-        news.extend(delivery.news.iter().filter(|news| kept.learn(news)).map(|news| &news.told));
+        news.extend(delivery.news.iter().filter(|news| kept.learn(news)).map(|it| &it.told));
     }
     while kept.ids.len() > MOST_IDS {
         kept.ids.pop_front();
@@ -64,6 +66,10 @@ pub fn delivery(before: &Value, delivery: &Delivery) -> Judged {
 impl Kept {
     /// Whether it was not told before.
     fn learn(&mut self, news: &News) -> bool {
+        if news.id.as_ref().is_some_and(|id| self.ids.contains(id)) {
+            return false;
+        }
+        self.ids.extend(news.id.clone());
         let Some(now) = &news.now else { return true };
         let known = self.things.iter().position(|(of, _)| *of == news.of);
         let before = known.and_then(|known| self.things.remove(known)).map(|(_, was)| was);
@@ -80,7 +86,7 @@ mod tests {
         let (of, now) = (of.to_owned(), now.map(str::to_owned));
         Delivery {
             id: id.map(str::to_owned),
-            news: vec![News { told: json!({ "image": of }), of, now }],
+            news: vec![News { id: None, told: json!({ "image": of }), of, now }],
         }
     }
 
@@ -103,6 +109,21 @@ mod tests {
             push(None, "a:1", None),
         ];
         assert_eq!(fires(&deliveries), [true, false, true, true]);
+    }
+
+    #[test]
+    fn each_thing_of_a_delivery_may_have_an_id() {
+        let of = |ids: &[&str]| {
+            let mut delivery = Delivery::default();
+            for id in ids {
+                let mut one = push(None, "a:1", None);
+                one.news[0].id = Some((*id).to_owned());
+                delivery.news.append(&mut one.news);
+            }
+            delivery
+        };
+        let deliveries = [of(&["1", "2"]), of(&["2", "1"]), of(&["2", "3"])];
+        assert_eq!(fires(&deliveries), [true, false, true]);
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::hook::{Check, Endpoint, Form};
 use ::run::{EventSink, RunResult, SystemClock, Trigger as Kind};
-use capability::{Backends, StateFile};
+use capability::{Backends, Secrets, StateFile};
 use oci::Platform;
-use pipeline::plan::{Concurrency, Rule, Trigger};
+use pipeline::plan::{Concurrency, Proof, Rule, Sender, Trigger};
 use pipeline::{Plan, RunFacts, Scope, Step, StepFacts, StepId};
 use record::{NewRun, Store};
 use report::{Diagnostic, Fault};
@@ -25,6 +26,8 @@ pub(super) struct Watched {
     /// The run that its triggers start.
     pub(super) new: NewRun,
     pub(super) plan: Plan,
+    /// Where it hears webhooks, by name.
+    pub(super) endpoints: BTreeMap<String, Endpoint>,
     loaded: load::Loaded,
 }
 
@@ -59,7 +62,11 @@ impl Watched {
         check(&plan).map_err(Failure::File)?;
         loaded.backends.secrets.learn().await;
         let new = new_run(&wanted, &plan, &options(&wanted, &plan)?, &loaded.mask)?;
-        Ok(Self { given, new, plan, loaded })
+        let endpoints = match arguments.once {
+            true => BTreeMap::new(),
+            false => endpoints(&plan, &loaded.backends.secrets).await?,
+        };
+        Ok(Self { given, new, plan, endpoints, loaded })
     }
 
     /// Whether at most one run of it is under way at a time.
@@ -138,6 +145,34 @@ impl Watched {
     pub(super) fn folder(&self) -> &Path {
         self.new.file.parent().unwrap_or(Path::new("."))
     }
+}
+
+/// Where webhooks are heard, each with the secret that proves them.
+async fn endpoints(plan: &Plan, secrets: &Secrets) -> Result<BTreeMap<String, Endpoint>, Fault> {
+    let mut endpoints = BTreeMap::new();
+    for trigger in &plan.triggers {
+        let Rule::Webhook { name, from, secret, check, header, .. } = &trigger.rule else {
+            continue;
+        };
+        let form = match from {
+            Sender::Distribution => Form::Distribution,
+            Sender::Acr => Form::Acr,
+            Sender::DockerHub => Form::DockerHub,
+            Sender::EventGrid => Form::EventGrid,
+            Sender::Github => Form::Github,
+            Sender::Any => Form::Any,
+        };
+        let check = check.map(|check| match check {
+            Proof::Token => Check::Token,
+            Proof::HmacSha256 => Check::HmacSha256,
+        });
+        let value = secrets.value(secret).await?;
+        let endpoint = Endpoint::new(form, check, header.as_deref(), value).map_err(|error| {
+            Fault::from(error).cause(format!("`{}` of `{}`", trigger.name, plan.name))
+        })?;
+        endpoints.insert(name.clone(), endpoint);
+    }
+    Ok(endpoints)
 }
 
 /// Holds what the triggers of `plan` name against what can be looked at.
