@@ -143,6 +143,28 @@ fn a_time_of_day() {
 }
 
 #[test]
+fn a_clock_that_was_set_back() {
+    let registry = DockerRegistry::start(Access::Anonymous);
+    push(&registry, 1);
+    let host = watching(&on_images(&[node(&registry)], "every = \"1h\""));
+    assert!(!starts(&host));
+    // As if that look had been a year from now.
+    let record = rusqlite::Connection::open(host.path(".home/state/runs.sqlite")).unwrap();
+    let year = 365 * 24 * 3600 * 1000_i64;
+    let moved = "UPDATE triggers SET checked_at = checked_at + ?1, next_at = next_at + ?1";
+    assert_eq!(record.execute(moved, [year]).unwrap(), 1);
+    push(&registry, 2);
+    let watcher = host.spawn(&["watch", "p.toml"], b"");
+    poll("a run", || runs(&host).into_iter().find(|run| run["status"] == "succeeded"));
+    watcher.signal(Signal::SIGTERM);
+    host.finish(watcher, &["watch", "p.toml"]).exits(0);
+    // And as if it had been a year ago.
+    record.execute(moved, [-year]).unwrap();
+    assert!(!starts(&host));
+    assert_eq!(runs(&host).len(), 1);
+}
+
+#[test]
 fn a_registry_that_is_silent_or_talks_nonsense_holds_nobody_up() {
     let registry = DockerRegistry::start(Access::Anonymous);
     push(&registry, 1);

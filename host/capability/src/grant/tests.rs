@@ -443,7 +443,7 @@ proptest::proptest! {
     #[test]
     fn stars_match_as_they_are_defined(pattern in "[ab*]{0,8}", text in "[ab]{0,8}") {
         let (own, chars): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-        proptest::prop_assert_eq!(name::matches_wildcard(&pattern, &text), naive_wildcard(&own, &chars));
+        proptest::prop_assert_eq!(matches_wildcard(&pattern, &text), naive_wildcard(&own, &chars));
     }
 
     #[test]

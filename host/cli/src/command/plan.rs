@@ -37,6 +37,10 @@ fn text(plan: &Value) -> String {
     for (input, value) in object(plan, "inputs") {
         lines.push(format!("  input {input} = {value}"));
     }
+    for trigger in list(plan, "triggers") {
+        let word = |key| trigger.get(key).and_then(Value::as_str).unwrap_or_default();
+        lines.push(format!("  on {}: {}", word("name"), word("watches")));
+    }
     for step in steps {
         lines.push(String::new());
         lines.extend(step_lines(step));

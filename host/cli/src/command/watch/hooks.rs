@@ -43,7 +43,7 @@ impl Hooks for Ears {
     async fn take(&self, name: &str, delivery: Delivery) -> Result<Taken, NotTaken> {
         self.taken(name, &delivery).map_err(|fault| {
             let message = format!("what `/hooks/{name}` heard could not be written down: {fault}");
-            let warning = Diagnostic::warning(message).maybe_help(fault.help.clone());
+            let warning = Diagnostic::warning(message).maybe_help(fault.help);
             ui::show_diagnostics(&[warning], self.settings.style);
             NotTaken
         })
