@@ -37,8 +37,8 @@ pub use crate::build::{
     ListedContext, Sent, list_context, pack_context,
 };
 pub use crate::http::{
-    Body, BodyError, Encoding, GrantedHttp, Header, HeaderValue, Http, Part, Redirects, Request,
-    Response, Timeouts,
+    Body, BodyError, Encoding, GrantedHttp, Header, HeaderValue, Http, Kept, Part, Redirects,
+    Request, Response, Timeouts,
 };
 pub use crate::oci::{
     AccessFlags, Blob, Copied, CopyRequest, CredentialHelpers, Descriptor, Forecast, GrantedOci,

@@ -15,6 +15,7 @@ pub(crate) mod address;
 mod fault;
 mod forward;
 mod gate;
+mod keep;
 mod message;
 mod resolver;
 mod send;
@@ -34,6 +35,7 @@ use resolver::{Names, PinnedResolver, SystemNames};
 pub(crate) use resolver::RefusedAddress;
 
 pub use forward::{Body, BodyError, Timeouts};
+pub use keep::Kept;
 pub use message::{Encoding, Header, HeaderValue, Part, Redirects, Request, Response};
 
 /// The clients of one process. Clones share them.
