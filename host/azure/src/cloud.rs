@@ -1,0 +1,499 @@
+//! Clouds, and which hosts are whose.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+/// One of Azure's clouds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CloudName {
+    /// Azure itself.
+    #[default]
+    Public,
+    /// Azure operated by 21Vianet.
+    China,
+    /// Azure Government.
+    UsGov,
+}
+
+/// Whom a token is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Audience {
+    /// Azure Resource Manager.
+    Arm,
+    /// Microsoft Graph.
+    Graph,
+    /// The vault at this `host[:port]`.
+    Vault(String),
+    /// The registry at this `host[:port]`.
+    Registry(String),
+}
+
+/// What is elsewhere than in the cloud that was named: Azure Stack, an emulator, a private gateway.
+///
+/// Where a base is given here, only what lies below it is the audience's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Where logins go: `https://login.example`.
+    pub login: Option<String>,
+    /// Azure Resource Manager: a URL.
+    pub arm: Option<String>,
+    /// The resource that tokens for it are asked for.
+    pub arm_audience: Option<String>,
+    /// Microsoft Graph: a URL.
+    pub graph: Option<String>,
+    /// Vaults: a URL, in which `{name}` stands for the vault's name.
+    pub vault: Option<String>,
+    /// What the hosts of vaults end with: `.vault.example`.
+    pub vault_suffix: Option<String>,
+    /// The one registry: a URL.
+    pub registry: Option<String>,
+    /// What the hosts of registries end with: `.azurecr.example`.
+    pub registry_suffix: Option<String>,
+}
+
+/// A cloud: where it is, and what its tokens are for.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    login: Url,
+    arm: Url,
+    arm_resource: String,
+    graph: Url,
+    graph_resource: String,
+    vault: Option<VaultBase>,
+    vault_suffix: String,
+    vault_resource: &'static str,
+    registry: Option<Url>,
+    registry_suffix: String,
+    registry_resource: String,
+}
+
+/// A URL of vaults, cut where the name stands; without a name it is one vault.
+#[derive(Clone, Debug)]
+struct VaultBase {
+    text: String,
+}
+
+/// Why there is no such cloud or vault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct CloudError {
+    why: String,
+    /// What to write.
+    pub help: String,
+}
+
+/// What stands for a vault's name in [`Endpoints::vault`].
+const NAME: &str = "{name}";
+
+/// Tokens for `/oauth2/exchange` of registries, in the public cloud. Elsewhere Azure Resource
+/// Manager's do, which every registry takes by default.
+const REGISTRY_RESOURCE: &str = "https://containerregistry.azure.net";
+
+/// What the rows of a cloud are: see [`CloudName::facts`].
+struct Facts {
+    login: &'static str,
+    arm: &'static str,
+    graph: &'static str,
+    vault_suffix: &'static str,
+    vault_resource: &'static str,
+    registry_suffix: &'static str,
+}
+
+impl CloudName {
+    /// Every cloud, with the word for it in pipeline files.
+    pub const ALL: [(&str, Self); 3] =
+        [("public", Self::Public), ("china", Self::China), ("us-gov", Self::UsGov)];
+
+    /// As the Azure CLI has them (`azure/cli/core/cloud.py`, 2.91).
+    fn facts(self) -> Facts {
+        match self {
+            Self::Public => Facts {
+                login: "https://login.microsoftonline.com",
+                arm: "https://management.azure.com",
+                graph: "https://graph.microsoft.com",
+                vault_suffix: ".vault.azure.net",
+                vault_resource: "https://vault.azure.net",
+                registry_suffix: ".azurecr.io",
+            },
+            Self::China => Facts {
+                login: "https://login.chinacloudapi.cn",
+                arm: "https://management.chinacloudapi.cn",
+                graph: "https://microsoftgraph.chinacloudapi.cn",
+                vault_suffix: ".vault.azure.cn",
+                vault_resource: "https://vault.azure.cn",
+                registry_suffix: ".azurecr.cn",
+            },
+            Self::UsGov => Facts {
+                login: "https://login.microsoftonline.us",
+                arm: "https://management.usgovcloudapi.net",
+                graph: "https://graph.microsoft.us",
+                vault_suffix: ".vault.usgovcloudapi.net",
+                vault_resource: "https://vault.usgovcloudapi.net",
+                registry_suffix: ".azurecr.us",
+            },
+        }
+    }
+
+    /// The cloud whose logins go to `authority`, as `AZURE_AUTHORITY_HOST` has it.
+    pub(crate) fn of_authority(authority: &Url) -> Option<Self> {
+        let host = authority.host_str()?;
+        let has = |name: &Self| name.facts().login.strip_prefix("https://") == Some(host);
+        Self::ALL.into_iter().map(|(_, name)| name).find(has)
+    }
+}
+
+impl Cloud {
+    /// The cloud `name`, with what `endpoints` has elsewhere.
+    ///
+    /// # Errors
+    /// [`CloudError`] for what is no URL or no suffix, and for plain HTTP but on this machine.
+    pub fn new(name: CloudName, endpoints: &Endpoints) -> Result<Self, CloudError> {
+        let facts = name.facts();
+        let base = |key: &str, own: &Option<String>, usual: &str| {
+            own.as_deref().map_or_else(|| base("", usual), |own| base(key, own))
+        };
+        let suffix = |key: &str, own: &Option<String>, usual: &str| match own {
+            None => Ok(usual.to_owned()),
+            Some(own) => suffix(key, own),
+        };
+        let arm = base("arm", &endpoints.arm, facts.arm)?;
+        let graph = base("graph", &endpoints.graph, facts.graph)?;
+        let arm_resource = match (&endpoints.arm_audience, &endpoints.arm) {
+            (Some(own), _) => own.clone(),
+            (None, Some(_)) => resource_of(&arm),
+            (None, None) => facts.arm.to_owned(),
+        };
+        let registry_resource = match (name, &endpoints.arm) {
+            (CloudName::Public, None) => REGISTRY_RESOURCE.to_owned(),
+            (CloudName::Public | CloudName::China | CloudName::UsGov, _) => arm_resource.clone(),
+        };
+        Ok(Self {
+            login: base("login", &endpoints.login, facts.login)?,
+            graph_resource: match endpoints.graph {
+                Some(_) => resource_of(&graph),
+                None => facts.graph.to_owned(),
+            },
+            vault: endpoints.vault.as_deref().map(VaultBase::parse).transpose()?,
+            vault_suffix: suffix("vault-suffix", &endpoints.vault_suffix, facts.vault_suffix)?,
+            vault_resource: facts.vault_resource,
+            registry: match &endpoints.registry {
+                None => None,
+                own @ Some(_) => Some(base("registry", own, "")?),
+            },
+            registry_suffix: suffix(
+                "registry-suffix",
+                &endpoints.registry_suffix,
+                facts.registry_suffix,
+            )?,
+            registry_resource,
+            arm,
+            arm_resource,
+            graph,
+        })
+    }
+
+    /// Whose own `url` is, if it is anybody's of this cloud.
+    ///
+    /// Nothing is anybody's over plain HTTP, at another port, below a name that only looks alike, or
+    /// with a user in it; but what the endpoints name is, just as they name it.
+    pub fn audience_of(&self, url: &Url) -> Option<Audience> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        let authority = authority(url)?;
+        let named = [
+            is_below(&self.arm, url).then_some(Audience::Arm),
+            is_below(&self.graph, url).then_some(Audience::Graph),
+            self.vault
+                .as_ref()
+                .filter(|base| base.has(url))
+                .map(|_| Audience::Vault(authority.clone())),
+            self.registry
+                .as_ref()
+                .filter(|base| is_below(base, url))
+                .map(|_| Audience::Registry(authority.clone())),
+        ];
+        let mut named = named.into_iter().flatten();
+        if let Some(first) = named.next() {
+            // An emulator may have them all at one address; then their paths tell them apart.
+            let all = std::iter::once(first.clone()).chain(named);
+            let several: Vec<Audience> = all.collect();
+            let by_path = || several.iter().find(|audience| audience.has_path(url)).cloned();
+            return Some(if several.len() == 1 { first } else { by_path().unwrap_or(first) });
+        }
+        if url.scheme() != "https" || url.port().is_some() {
+            return None;
+        }
+        if self.vault.is_none() && is_vault_host(&authority, &self.vault_suffix) {
+            return Some(Audience::Vault(authority));
+        }
+        if self.registry.is_none() && is_registry_host(&authority, &self.registry_suffix) {
+            return Some(Audience::Registry(authority));
+        }
+        None
+    }
+
+    /// Where the registry at `host[:port]` answers, if it is this cloud's.
+    pub fn registry_at(&self, host: &str) -> Option<Url> {
+        let url = match &self.registry {
+            Some(base) if authority(base)? == host => base.clone(),
+            Some(_) => return None,
+            None => Url::parse(&format!("https://{host}/")).ok()?,
+        };
+        let is_own = matches!(
+            url.join("v2/").ok().and_then(|url| self.audience_of(&url)),
+            Some(Audience::Registry(own)) if own == host
+        );
+        is_own.then_some(url)
+    }
+
+    /// The vault that `text` names: `mykeyvault`, or `https://mykeyvault.vault.azure.net`.
+    ///
+    /// # Errors
+    /// [`CloudError`] if it is neither, or no vault of this cloud.
+    pub fn vault(&self, text: &str) -> Result<Url, CloudError> {
+        let url = if text.contains("://") {
+            with_slash(base("vault", text)?)
+        } else if is_vault_name(text) {
+            let text = match &self.vault {
+                Some(base) => base.text.replace(NAME, text),
+                None => format!("https://{text}{}", self.vault_suffix),
+            };
+            with_slash(base("vault", &text)?)
+        } else {
+            return Err(CloudError {
+                why: format!("`{text}` cannot be the name of a vault"),
+                help: "a vault's name has 3 to 24 letters, digits and single dashes, a letter first"
+                    .to_owned(),
+            });
+        };
+        match url.join("secrets/").ok().and_then(|url| self.audience_of(&url)) {
+            Some(Audience::Vault(_)) => Ok(url),
+            _ => Err(CloudError {
+                why: format!("`{text}` is not a vault of this cloud"),
+                help: format!(
+                    "vaults of this cloud are `https://NAME{}`; another cloud is `cloud` of the \
+                     identity, another place is `vault` of its `endpoints`",
+                    self.vault_suffix
+                ),
+            }),
+        }
+    }
+
+    /// Whether a vault at `host` may say that its tokens are for `resource`: the host lies in the
+    /// resource's domain, so that nobody else's token is asked for.
+    pub(crate) fn may_ask(&self, host: &str, resource: &Url) -> bool {
+        let own = Url::parse(self.vault_resource).ok();
+        if own.is_some_and(|own| own.origin() == resource.origin()) {
+            return true;
+        }
+        let domain = resource.host_str().unwrap_or_default();
+        resource.scheme() == "https"
+            && !domain.is_empty()
+            && self.vault_suffix.trim_start_matches('.') == domain
+            && host.ends_with(&format!(".{domain}"))
+    }
+
+    /// What a token for `audience` is asked for.
+    pub fn resource(&self, audience: &Audience) -> &str {
+        match audience {
+            Audience::Arm => &self.arm_resource,
+            Audience::Graph => &self.graph_resource,
+            Audience::Vault(_) => self.vault_resource,
+            Audience::Registry(_) => &self.registry_resource,
+        }
+    }
+
+    /// Where `tenant` logs in.
+    pub(crate) fn token_url(&self, tenant: &str) -> Option<Url> {
+        let mut url = self.login.clone();
+        url.path_segments_mut()
+            .ok()?
+            .pop_if_empty()
+            .extend([tenant, "oauth2", "v2.0", "token"]);
+        Some(url)
+    }
+
+    /// The hosts whose certificates this cloud's own authority may sign: exact names, and suffixes
+    /// with a dot first.
+    pub fn hosts(&self) -> Vec<String> {
+        let vault = self.vault.as_ref().and_then(|base| base.url("name"));
+        let bases = [Some(&self.login), Some(&self.arm), Some(&self.graph), self.registry.as_ref()];
+        let mut hosts: Vec<String> = bases
+            .into_iter()
+            .flatten()
+            .chain(vault.as_ref())
+            .filter_map(|url| url.host_str())
+            .map(|host| host.trim_matches(['[', ']']).to_owned())
+            .chain([self.vault_suffix.clone(), self.registry_suffix.clone()])
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+}
+
+impl Audience {
+    /// Whether `url` has a path as this audience's have.
+    fn has_path(&self, url: &Url) -> bool {
+        let has = |words: &[&str]| {
+            url.path_segments().is_some_and(|mut parts| parts.any(|part| words.contains(&part)))
+        };
+        match self {
+            Self::Arm => has(&["subscriptions", "providers", "tenants"]),
+            Self::Graph => has(&["v1.0", "beta"]),
+            Self::Vault(_) => has(&["secrets", "deletedsecrets"]),
+            Self::Registry(_) => has(&["v2", "acr", "oauth2"]),
+        }
+    }
+
+    /// The host that has to be named in a grant, for the audiences that have many.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Arm | Self::Graph => None,
+            Self::Vault(host) | Self::Registry(host) => Some(host),
+        }
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arm => f.write_str("Azure Resource Manager"),
+            Self::Graph => f.write_str("Microsoft Graph"),
+            Self::Vault(host) => write!(f, "the vault `{host}`"),
+            Self::Registry(host) => write!(f, "the registry `{host}`"),
+        }
+    }
+}
+
+impl VaultBase {
+    fn parse(text: &str) -> Result<Self, CloudError> {
+        // As the parser spells it, so that texts can be compared; the word is nobody's host.
+        const WORD: &str = "windlass-name-of-a-vault";
+        let url = base("vault", &text.replace(NAME, WORD))?;
+        Ok(Self { text: url.as_str().trim_end_matches('/').replace(WORD, NAME) })
+    }
+
+    fn url(&self, name: &str) -> Option<Url> {
+        Url::parse(&self.text.replace(NAME, name)).ok().map(with_slash)
+    }
+
+    /// Whether `url` lies below the base, for whatever vault.
+    fn has(&self, url: &Url) -> bool {
+        let name = match self.text.split_once(NAME) {
+            None => Some(""),
+            Some((before, _)) => url.as_str().strip_prefix(before).map(|rest| {
+                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+                rest.split(|c| !is_part(c)).next().unwrap_or_default()
+            }),
+        };
+        let name = name.filter(|name| name.is_empty() || is_vault_name(name));
+        name.and_then(|name| self.url(name)).is_some_and(|base| is_below(&base, url))
+    }
+}
+
+/// A URL that others lie below: a scheme, a host, perhaps a port and a path.
+fn base(key: &str, text: &str) -> Result<Url, CloudError> {
+    let wrong = |why: &str, help: &str| {
+        Err(CloudError { why: format!("`{key}` is `{text}`, which {why}"), help: help.to_owned() })
+    };
+    let Ok(url) = Url::parse(text) else {
+        return wrong("is no URL", "write it as `https://management.example`");
+    };
+    let is_plain = url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    match (url.scheme(), url.host()) {
+        (_, Some(_)) if !is_plain => wrong("has more than a host and a path", "leave the rest away"),
+        ("https", Some(_)) => Ok(url),
+        ("http", Some(host)) if is_loopback(&host) => Ok(url),
+        ("http", Some(_)) => wrong(
+            "would send tokens without TLS",
+            "write `https`; plain HTTP is for this machine alone",
+        ),
+        _ => wrong("is not an `https` URL", "write it as `https://management.example`"),
+    }
+}
+
+fn suffix(key: &str, text: &str) -> Result<String, CloudError> {
+    let labels = text.strip_prefix('.').unwrap_or_default();
+    // One label would make a whole top-level domain ours.
+    let is_domain = labels.contains('.') && labels.split('.').all(is_label);
+    match is_domain {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(CloudError {
+            why: format!("`{key}` is `{text}`, which no host of anybody's ends with"),
+            help: format!("write it with a dot first and one inside: `{key} = \".vault.example\"`"),
+        }),
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// `host[:port]`, the port where it is not the scheme's own.
+pub(crate) fn authority(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+/// Whether `url` has the origin of `base` and a path below its path.
+fn is_below(base: &Url, url: &Url) -> bool {
+    let path = base.path().trim_end_matches('/');
+    let rest = url.path().strip_prefix(path);
+    base.scheme() == url.scheme()
+        && base.host() == url.host()
+        && base.port_or_known_default() == url.port_or_known_default()
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What tokens for a base of one's own are asked for: the base itself.
+fn resource_of(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn with_slash(mut url: Url) -> Url {
+    let path = format!("{}/", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url
+}
+
+fn is_vault_host(host: &str, suffix: &str) -> bool {
+    host.strip_suffix(suffix).is_some_and(is_vault_name)
+}
+
+/// `name`, `name-hash`, or `name.REGION.geo` of an endpoint in a region.
+fn is_registry_host(host: &str, suffix: &str) -> bool {
+    let Some(name) = host.strip_suffix(suffix) else { return false };
+    match name.split('.').collect::<Vec<_>>().as_slice() {
+        [name] => is_label(name),
+        [name, region, "geo"] => is_label(name) && is_label(region),
+        _ => false,
+    }
+}
+
+/// 3 to 24 letters, digits and single dashes; a letter first, no dash last.
+fn is_vault_name(name: &str) -> bool {
+    (3..=24).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && is_label(name)
+        && !name.contains("--")
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests;
