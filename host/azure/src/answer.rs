@@ -64,12 +64,7 @@ impl Refusal {
             .ok()
             .and_then(|said| said.errors.into_iter().next())
             .unwrap_or_default();
-        Self {
-            status,
-            code: shown(&part.code),
-            said: first_words(&part.message),
-            trace: None,
-        }
+        Self { status, code: shown(&part.code), said: first_words(&part.message), trace: None }
     }
 
     /// Whether the same may be said yes to later.
@@ -103,7 +98,9 @@ impl Refusal {
                  `az ad app federated-credential list --id APP`; they match letter by letter, upper \
                  and lower case included"
             }
-            Some(700_024) => "the clock of this machine, or the token of the job, is off: check both",
+            Some(700_024) => {
+                "the clock of this machine, or the token of the job, is off: check both"
+            }
             Some(700_027 | 50_012) => {
                 "upload the certificate to the application: `az ad app credential reset --id APP \
                  --cert @client.pem --append`; the key has to be that certificate's"
@@ -113,7 +110,9 @@ impl Refusal {
                  the identity"
             }
             Some(50_196 | 90_033 | 90_055) => "too many logins at once: try again in a minute",
-            Some(53_003 | 53_000) => "a conditional access policy refuses this: ask who runs the tenant",
+            Some(53_003 | 53_000) => {
+                "a conditional access policy refuses this: ask who runs the tenant"
+            }
             Some(_) | None => match self.status {
                 429 | 500..=599 => "try again in a minute",
                 _ => "check `tenant`, `client-id` and the credential of the identity",
@@ -126,7 +125,8 @@ impl Refusal {
 fn code_of(text: &str) -> Option<String> {
     let code = text.split(':').next()?.trim();
     let digits = code.strip_prefix("AADSTS")?;
-    let is_code = !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit());
+    let is_code =
+        !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit());
     is_code.then(|| code.to_owned())
 }
 
@@ -179,17 +179,23 @@ mod tests {
         assert_eq!(refusal(400, body).code, "AADSTS700016");
         let body = r#"{"error":"invalid_request","error_description":"Identity not found"}"#;
         let refusal = refusal(400, body);
-        assert_eq!((refusal.code.as_str(), refusal.said.as_str()), ("invalid_request", "Identity not found"));
+        assert_eq!(
+            (refusal.code.as_str(), refusal.said.as_str()),
+            ("invalid_request", "Identity not found")
+        );
     }
 
     #[test]
     fn whatever_a_server_says_is_one_short_harmless_line() {
-        for body in ["", "<html>\n", "null", "[]", "{}", "\u{1b}[2J", r#"{"errors":[]}"#, r#"{"error":1}"#] {
+        for body in
+            ["", "<html>\n", "null", "[]", "{}", "\u{1b}[2J", r#"{"errors":[]}"#, r#"{"error":1}"#]
+        {
             let refusal = refusal(502, body);
             assert_eq!((refusal.code.as_str(), refusal.said.as_str()), ("", ""), "{body}");
             assert!(refusal.is_passing());
         }
-        let long = format!(r#"{{"error":"a\u001b[2J\nb","error_description":"{}"}}"#, "é ".repeat(2000));
+        let long =
+            format!(r#"{{"error":"a\u001b[2J\nb","error_description":"{}"}}"#, "é ".repeat(2000));
         let refusal = refusal(400, &long);
         assert_eq!(refusal.code, "a [2J b");
         assert!(refusal.said.chars().count() <= LONGEST + 1 && refusal.said.ends_with('…'));
@@ -202,6 +208,9 @@ mod tests {
     fn registries_say_it_in_their_own_way() {
         let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required, visit x","detail":null}]}"#;
         let refusal = refusal(401, body);
-        assert_eq!((refusal.code.as_str(), refusal.said.as_str()), ("UNAUTHORIZED", "authentication required, visit x"));
+        assert_eq!(
+            (refusal.code.as_str(), refusal.said.as_str()),
+            ("UNAUTHORIZED", "authentication required, visit x")
+        );
     }
 }

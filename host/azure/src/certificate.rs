@@ -73,7 +73,8 @@ impl Signer {
         let key = match &key {
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-            _ => return Err(CertificateError::NotRsa),
+            // The list of kinds may grow; none of the others is RSA.
+            PrivateKeyDer::Sec1(_) | _ => return Err(CertificateError::NotRsa),
         };
         let key = key.map_err(|_| CertificateError::NotRsa)?;
         // The public key stands in the certificate as it is.

@@ -264,8 +264,9 @@ impl Cloud {
         } else {
             return Err(CloudError {
                 why: format!("`{text}` cannot be the name of a vault"),
-                help: "a vault's name has 3 to 24 letters, digits and single dashes, a letter first"
-                    .to_owned(),
+                help:
+                    "a vault's name has 3 to 24 letters, digits and single dashes, a letter first"
+                        .to_owned(),
             });
         };
         match url.join("secrets/").ok().and_then(|url| self.audience_of(&url)) {
@@ -308,10 +309,7 @@ impl Cloud {
     /// Where `tenant` logs in.
     pub(crate) fn token_url(&self, tenant: &str) -> Option<Url> {
         let mut url = self.login.clone();
-        url.path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .extend([tenant, "oauth2", "v2.0", "token"]);
+        url.path_segments_mut().ok()?.pop_if_empty().extend([tenant, "oauth2", "v2.0", "token"]);
         Some(url)
     }
 
@@ -382,14 +380,14 @@ impl VaultBase {
 
     /// Whether `url` lies below the base, for whatever vault.
     fn has(&self, url: &Url) -> bool {
-        let name = match self.text.split_once(NAME) {
-            None => Some(""),
-            Some((before, _)) => url.as_str().strip_prefix(before).map(|rest| {
-                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
-                rest.split(|c| !is_part(c)).next().unwrap_or_default()
-            }),
+        let Some((before, _)) = self.text.split_once(NAME) else {
+            return self.url("").is_some_and(|base| is_below(&base, url));
         };
-        let name = name.filter(|name| name.is_empty() || is_vault_name(name));
+        let name = url.as_str().strip_prefix(before).map(|rest| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            rest.split(|c| !is_part(c)).next().unwrap_or_default()
+        });
+        let name = name.filter(|name| is_vault_name(name));
         name.and_then(|name| self.url(name)).is_some_and(|base| is_below(&base, url))
     }
 }
@@ -407,7 +405,9 @@ fn base(key: &str, text: &str) -> Result<Url, CloudError> {
         && url.username().is_empty()
         && url.password().is_none();
     match (url.scheme(), url.host()) {
-        (_, Some(_)) if !is_plain => wrong("has more than a host and a path", "leave the rest away"),
+        (_, Some(_)) if !is_plain => {
+            wrong("has more than a host and a path", "leave the rest away")
+        }
         ("https", Some(_)) => Ok(url),
         ("http", Some(host)) if is_loopback(&host) => Ok(url),
         ("http", Some(_)) => wrong(

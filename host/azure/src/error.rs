@@ -26,10 +26,10 @@ pub(crate) enum Error {
     Answer { url: SafeUrl, why: String },
     /// A login was refused.
     #[error("Azure refused the {link} of the identity `{identity}`{}", code(.refusal))]
-    Login { identity: String, link: Link, refusal: Refusal },
+    Login { identity: String, link: Link, refusal: Box<Refusal> },
     /// A registry refused the token.
     #[error("the registry `{host}` refused the identity `{identity}`{}", code(.refusal))]
-    Registry { identity: String, host: String, refusal: Refusal },
+    Registry { identity: String, host: String, refusal: Box<Refusal> },
     /// A link that was asked for has not what it needs.
     #[error("the identity `{identity}` cannot use its {link}: {why}")]
     Missing { identity: String, link: Link, why: String, help: String },

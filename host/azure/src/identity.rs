@@ -176,7 +176,7 @@ impl Identity {
         resource: &str,
         secrets: &dyn SecretReader,
     ) -> Result<Token, Fault> {
-        self.slot(resource).get(self.fetch(resource, secrets)).await
+        self.slot(resource).get(Box::pin(self.fetch(resource, secrets))).await
     }
 
     /// What goes into `authorization` of a request to `url`, which has to be `audience`'s own.
@@ -310,7 +310,11 @@ impl Identity {
             Some(name) if !self.is_said(link) => {
                 let help = match link {
                     Link::GitHub => "give the job `permissions: id-token: write`".to_owned(),
-                    _ => format!("set {name}, or say it in `[identity.{}]`", self.name()),
+                    Link::ClientSecret
+                    | Link::Certificate
+                    | Link::FederatedToken
+                    | Link::Managed
+                    | Link::Cli => format!("set {name}, or say it in `[identity.{}]`", self.name()),
                 };
                 Found::nothing(format!("{name} is not set"), help)
             }

@@ -50,7 +50,8 @@ mod tests {
         let token = |claims: &str| format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims));
         assert_eq!(expiry(&token(r#"{"exp":1795364718}"#)), Some(1_795_364_718));
         assert_eq!(expiry(&token(r#"{"exp":1795364718.9}"#)), Some(1_795_364_718));
-        for none in ["", "a", "a.b", "a.!.c", &token("{}"), &token(r#"{"exp":"x"}"#), &token("[]")] {
+        for none in ["", "a", "a.b", "a.!.c", &token("{}"), &token(r#"{"exp":"x"}"#), &token("[]")]
+        {
             assert_eq!(expiry(none), None, "{none}");
         }
     }

@@ -59,10 +59,7 @@ pub(crate) enum Found<T> {
     /// What it gave.
     Some(T),
     /// It has not what it needs; why, and what would help.
-    Nothing {
-        why: String,
-        help: String,
-    },
+    Nothing { why: String, help: String },
 }
 
 impl<T> Found<T> {

@@ -69,7 +69,7 @@ impl<'a> Registry<'a> {
     /// As [`Identity::token`]; `unauthorized.azure` where the identity has no role there.
     pub async fn refresh_token(&self, secrets: &dyn SecretReader) -> Result<Token, Fault> {
         let slot = self.identity.slot(&format!("exchange {}", self.host));
-        slot.get(self.exchange(secrets)).await
+        slot.get(Box::pin(self.exchange(secrets))).await
     }
 
     /// An access token for all of `scopes`, asked for at once: a registry with ABAC permissions
@@ -83,7 +83,7 @@ impl<'a> Registry<'a> {
         secrets: &dyn SecretReader,
     ) -> Result<Token, Fault> {
         let slot = self.identity.slot(&format!("access {} {}", self.host, scopes.join(" ")));
-        slot.get(self.grant(scopes, secrets)).await
+        slot.get(Box::pin(self.grant(scopes, secrets))).await
     }
 
     async fn exchange(&self, secrets: &dyn SecretReader) -> Result<Token, Error> {
@@ -127,11 +127,16 @@ impl<'a> Registry<'a> {
         if answer.is_success() {
             return Ok((url, answer.body));
         }
-        let (identity, refusal) = (self.identity.name().to_owned(), Refusal::of(&answer));
+        let (identity, refusal) = (self.identity.name().to_owned(), Box::new(Refusal::of(&answer)));
         Err(Error::Registry { identity, host: self.host.clone(), refusal })
     }
 
-    fn learned(&self, token: Secrecy, asked: Instant, life: Option<Duration>) -> Result<Token, Error> {
+    fn learned(
+        &self,
+        token: Secrecy,
+        asked: Instant,
+        life: Option<Duration>,
+    ) -> Result<Token, Error> {
         let now = self.identity.now();
         let left = jwt::expiry(token.as_str()).map(|end| end.saturating_sub(now));
         let left = left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_secs);
@@ -151,7 +156,8 @@ pub fn scopes_of(method: &Method, url: &Url) -> Option<Vec<String>> {
     let repository = |name: &[&str], actions: &str| {
         let name = name.join("/");
         // An encoded character would be one thing here and another there.
-        let is_plain = !name.is_empty() && !name.contains('%') && !name.split('/').any(str::is_empty);
+        let is_plain =
+            !name.is_empty() && !name.contains('%') && !name.split('/').any(str::is_empty);
         is_plain.then(|| vec![format!("repository:{name}:{actions}")])
     };
     match parts.as_slice() {

@@ -94,9 +94,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_token_is_renewed_before_it_ends() {
         let slot = Slot::default();
-        let count = AtomicU32::new(0);
+        let count = &AtomicU32::new(0);
         let get = |life| {
-            slot.get(async {
+            slot.get(async move {
                 count.fetch_add(1, Ordering::Relaxed);
                 Ok(token(life))
             })

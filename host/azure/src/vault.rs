@@ -162,7 +162,8 @@ impl Vault<'_> {
         let bundle: Bundle = serde_json::from_slice(&answer.body)
             .map_err(|_| Error::answer(&url, "is no secret of a vault"))?;
         self.check_times(secret, &bundle.attributes)?;
-        let value = bundle.value.map(Secrecy::into_secret).unwrap_or_else(|| Secret::new(""));
+        let value = bundle.value.ok_or_else(|| Error::answer(&url, "holds no value"))?;
+        let value = value.into_secret();
         let version = bundle.id.rsplit('/').next().unwrap_or_default().to_owned();
         self.identity.mask().learn(&value);
         Ok(VaultSecret { value, version })
@@ -200,7 +201,8 @@ impl Vault<'_> {
                 retry: false,
             });
         }
-        let same = |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
+        let same =
+            |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
         if same(resource, usual) {
             return Err(self.other_tenant(&challenge, &answer));
         }

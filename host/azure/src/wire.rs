@@ -220,7 +220,8 @@ fn unreachable(url: &Url, error: reqwest::Error) -> Error {
         let mut found = false;
         while let Some(current) = link {
             let inner = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            found |= current.is::<rustls::Error>() || inner.is_some_and(|e| e.is::<rustls::Error>());
+            found |=
+                current.is::<rustls::Error>() || inner.is_some_and(|e| e.is::<rustls::Error>());
             link = match inner {
                 Some(inner) => Some(inner),
                 None => current.source(),

@@ -69,8 +69,9 @@ pub(crate) async fn token(identity: &Identity, resource: &str) -> Looked<Token> 
         // Nobody is logged in, or not any more: that is the usual reason, and no accident.
         return Ok(Found::nothing(format!("`az` has no token: {}", ended.error), LOG_IN));
     }
-    let given: Given = serde_json::from_slice(&ended.said)
-        .map_err(|_| failed("its answer is not the JSON of `az account get-access-token`".into()))?;
+    let given: Given = serde_json::from_slice(&ended.said).map_err(|_| {
+        failed("its answer is not the JSON of `az account get-access-token`".into())
+    })?;
     // Old versions do not say when it ends; the token does.
     let end = given.expires_on.or_else(|| crate::jwt::expiry(given.token.as_str()));
     let life = end.map_or(0, |end| end.saturating_sub(identity.now()));
@@ -107,11 +108,12 @@ async fn run(program: &Path, resource: &str, tenant: Option<&str>) -> std::io::R
     let read_error = async {
         let Some(mut stderr) = stderr else { return Ok(0) };
         (&mut stderr).take(LARGEST_ERROR).read_to_end(&mut error).await?;
-        // The rest is read and dropped, so that `az` is not held up.
-        tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await
+        // Warnings behind it are read and dropped, so that `az` is not held up; not without end.
+        tokio::io::copy(&mut stderr.take(LARGEST_ANSWER), &mut tokio::io::sink()).await
     };
     let (first, second) = futures::join!(read_said, read_error);
-    (first?, second?);
+    first?;
+    second?;
     let succeeded = child.wait().await?.success();
     let error = shown(&String::from_utf8_lossy(&error));
     Ok(Ended { succeeded, said, error: error.trim_start_matches("ERROR: ").to_owned() })

@@ -80,7 +80,7 @@ pub(crate) async fn login(
     let asked = Instant::now();
     let answer = identity.wire().send(&Ask::post(url.clone(), form.finish().into())).await?;
     if !answer.is_success() {
-        let (identity, refusal) = (identity.name().to_owned(), Refusal::of(&answer));
+        let (identity, refusal) = (identity.name().to_owned(), Box::new(Refusal::of(&answer)));
         return Err(Error::Login { identity, link, refusal });
     }
     let granted: Granted = serde_json::from_slice(&answer.body)

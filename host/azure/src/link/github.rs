@@ -48,7 +48,7 @@ pub(crate) async fn token(identity: &Identity) -> Looked<Secret> {
     let ask = Ask::get(url.clone()).header(AUTHORIZATION, bearer(&token)?);
     let answer = identity.wire().send(&ask).await?;
     if !answer.is_success() {
-        let (identity, refusal) = (identity.name().to_owned(), Refusal::of(&answer));
+        let (identity, refusal) = (identity.name().to_owned(), Box::new(Refusal::of(&answer)));
         return Err(Error::Login { identity, link: Link::GitHub, refusal });
     }
     let given: Given = serde_json::from_slice(&answer.body)

@@ -35,8 +35,13 @@ struct Given {
 
 /// Who answers on this machine.
 enum Source {
-    AppService { url: String, header: String },
-    Imds { host: String },
+    AppService {
+        url: String,
+        header: String,
+    },
+    Imds {
+        host: String,
+    },
     /// There is one that we do not know.
     Other(&'static str),
 }
@@ -67,8 +72,12 @@ pub(crate) async fn token(
             (Ask::get(with(url, "2019-08-01", resource)).header(name, value), "mi_res_id")
         }
         Source::Imds { host } => {
-            let url = parse(IMDS_HOST, &format!("{}/metadata/identity/oauth2/token", host.trim_end_matches('/')))?;
-            let (name, value) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
+            let url = parse(
+                IMDS_HOST,
+                &format!("{}/metadata/identity/oauth2/token", host.trim_end_matches('/')),
+            )?;
+            let (name, value) =
+                (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
             (Ask::get(with(url, "2018-02-01", resource)).header(name, value), "msi_res_id")
         }
     };
@@ -85,11 +94,11 @@ pub(crate) async fn token(
         Err(error) => return Err(error),
     };
     if !answer.is_success() {
-        let refusal = Refusal::of(&answer);
+        let refusal = Box::new(Refusal::of(&answer));
         let is_none = answer.status == 400 && refusal.said.contains("Identity not found");
         // Docker Desktop answers for an address that it cannot reach.
-        let is_proxy = answer.status == 403
-            && String::from_utf8_lossy(&answer.body).contains("unreachable");
+        let is_proxy =
+            answer.status == 403 && String::from_utf8_lossy(&answer.body).contains("unreachable");
         if is_none || is_proxy {
             return Ok(Found::nothing(
                 "this machine has no such managed identity",

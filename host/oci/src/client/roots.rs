@@ -42,8 +42,7 @@ impl Lazy {
         server: &ServerName<'_>,
     ) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
         let name = server.to_str();
-        let counts =
-            |extra: &Extra| extra.only_for.as_ref().is_none_or(|host| is_for(host, &name));
+        let counts = |extra: &Extra| extra.only_for.as_ref().is_none_or(|host| is_for(host, &name));
         let chosen: Vec<usize> =
             (0..).zip(&self.extra).filter(|(_, extra)| counts(extra)).map(|(at, _)| at).collect();
         let mut verifiers = self.verifiers.lock().unwrap_or_else(PoisonError::into_inner);
