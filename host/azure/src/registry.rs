@@ -89,14 +89,15 @@ impl<'a> Registry<'a> {
     async fn exchange(&self, secrets: &dyn SecretReader) -> Result<Token, Error> {
         let audience = Audience::Registry(self.host.clone());
         let token = self.identity.token(&audience, secrets).await?;
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "access_token").append_pair("service", &self.host);
-        if let Some(tenant) = self.identity.tenant() {
-            form.append_pair("tenant", &tenant);
-        }
-        form.append_pair("access_token", token.secret().expose_text().unwrap_or_default());
+        let tenant = self.identity.tenant();
+        let form = form("access_token", &self.host, |form| {
+            if let Some(tenant) = &tenant {
+                form.append_pair("tenant", tenant);
+            }
+            form.append_pair("access_token", token.secret().expose_text().unwrap_or_default());
+        });
         let asked = Instant::now();
-        let (url, body) = self.ask("oauth2/exchange", form.finish().into()).await?;
+        let (url, body) = self.ask("oauth2/exchange", form).await?;
         let given: Exchanged = serde_json::from_slice(&body)
             .map_err(|_| Error::answer(&url, "holds no `refresh_token`"))?;
         self.learned(given.refresh_token, asked, None)
@@ -104,14 +105,14 @@ impl<'a> Registry<'a> {
 
     async fn grant(&self, scopes: &[String], secrets: &dyn SecretReader) -> Result<Token, Error> {
         let refresh = self.refresh_token(secrets).await?;
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token").append_pair("service", &self.host);
-        for scope in scopes {
-            form.append_pair("scope", scope);
-        }
-        form.append_pair("refresh_token", refresh.secret().expose_text().unwrap_or_default());
+        let form = form("refresh_token", &self.host, |form| {
+            for scope in scopes {
+                form.append_pair("scope", scope);
+            }
+            form.append_pair("refresh_token", refresh.secret().expose_text().unwrap_or_default());
+        });
         let asked = Instant::now();
-        let (url, body) = self.ask("oauth2/token", form.finish().into()).await?;
+        let (url, body) = self.ask("oauth2/token", form).await?;
         let given: Granted = serde_json::from_slice(&body)
             .map_err(|_| Error::answer(&url, "holds no `access_token`"))?;
         self.learned(given.access_token, asked, given.expires_in.map(Duration::from_secs))
@@ -147,6 +148,18 @@ impl<'a> Registry<'a> {
         self.identity.mask().learn(&token);
         Ok(Token::new(token, asked, left.or(life).unwrap_or(USUAL_LIFE)))
     }
+}
+
+/// A form of the token service, with what `more` adds.
+fn form(
+    grant: &str,
+    host: &str,
+    more: impl FnOnce(&mut Serializer<'_, String>),
+) -> Zeroizing<String> {
+    let mut form = Serializer::new(String::new());
+    form.append_pair("grant_type", grant).append_pair("service", host);
+    more(&mut form);
+    form.finish().into()
 }
 
 /// The scopes that a request to a registry needs; none for what gives tokens itself, or is unknown.

@@ -63,6 +63,29 @@ pub(crate) async fn login(
     proof: &Proof,
     resource: &str,
 ) -> Result<Token, Error> {
+    let form = form(link, client, proof, resource)?;
+    let asked = Instant::now();
+    let answer = identity.wire().send(&Ask::post(url.clone(), form)).await?;
+    if !answer.is_success() {
+        let (identity, refusal) = (identity.name().to_owned(), Box::new(Refusal::of(&answer)));
+        return Err(Error::Login { identity, link, refusal });
+    }
+    let granted: Granted = serde_json::from_slice(&answer.body)
+        .map_err(|_| Error::answer(&url, "is no token as OAuth 2.0 has it"))?;
+    let token = granted.access_token.into_secret();
+    if token.is_empty() {
+        return Err(Error::answer(&url, "holds an empty token"));
+    }
+    Ok(Token::new(token, asked, Duration::from_secs(granted.expires_in)))
+}
+
+/// RFC 6749 §4.4.2, and RFC 7521 §4.2 for assertions.
+fn form(
+    link: Link,
+    client: &str,
+    proof: &Proof,
+    resource: &str,
+) -> Result<Zeroizing<String>, Error> {
     let mut form = Serializer::new(String::new());
     form.append_pair("client_id", client)
         .append_pair("grant_type", "client_credentials")
@@ -77,17 +100,5 @@ pub(crate) async fn login(
             .append_pair("client_assertion", &text(assertion)?)
             .append_pair("client_assertion_type", ASSERTION),
     };
-    let asked = Instant::now();
-    let answer = identity.wire().send(&Ask::post(url.clone(), form.finish().into())).await?;
-    if !answer.is_success() {
-        let (identity, refusal) = (identity.name().to_owned(), Box::new(Refusal::of(&answer)));
-        return Err(Error::Login { identity, link, refusal });
-    }
-    let granted: Granted = serde_json::from_slice(&answer.body)
-        .map_err(|_| Error::answer(&url, "is no token as OAuth 2.0 has it"))?;
-    let token = granted.access_token.into_secret();
-    if token.is_empty() {
-        return Err(Error::answer(&url, "holds an empty token"));
-    }
-    Ok(Token::new(token, asked, Duration::from_secs(granted.expires_in)))
+    Ok(form.finish().into())
 }
