@@ -103,7 +103,8 @@ fn only_the_wasm_room_depends_on_wasmtime_and_only_three_on_the_network() {
     for (package, dependencies) in packages() {
         let has = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
         assert!(!has("wasmtime") || package == "windlass-wasm", "{package} depends on wasmtime");
-        let may = ["windlass-oci", "windlass-azure", "windlass-capability"].contains(&package.as_str());
+        let may =
+            ["windlass-oci", "windlass-azure", "windlass-capability"].contains(&package.as_str());
         assert!(!has("reqwest") || may, "{package} depends on reqwest");
     }
 }

@@ -88,8 +88,8 @@ fn only_the_client_and_its_users_know_reqwest() {
             "host/capability/src/http",
             "host/azure/src/wire.rs",
         ]
-            .iter()
-            .any(|place| path.to_string_lossy().starts_with(place))
+        .iter()
+        .any(|place| path.to_string_lossy().starts_with(place))
             || is_test(path)
     }));
 }
