@@ -1,110 +1,26 @@
 //! An identity of a pipeline: a cloud, and the ways to log in there.
 
+mod login;
+mod options;
+
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::future::BoxFuture;
 use http::{HeaderValue, Method};
-use oci::client::ClientOptions;
-use report::{Fault, Mask, Secret};
-use tokio::io::AsyncReadExt as _;
+use report::{Fault, Mask};
 use url::Url;
-use zeroize::Zeroizing;
 
-use crate::certificate::Signer;
-use crate::cloud::{Audience, Cloud, CloudName, Endpoints};
+use crate::cloud::{Audience, Cloud, CloudName};
 use crate::error::{Error, foreign};
-use crate::link::entra::{self, Proof};
-use crate::link::{Found, Link, Looked, cli, found, github, managed};
+use crate::link::{Found, Link, Looked, cli, managed};
 use crate::registry::{Registry, scopes_of};
 use crate::token::{Slot, Token};
 use crate::wire::{self, Wire};
 
-/// A certificate with its key, or a token, has less.
-const LARGEST_FILE: u64 = 64 * 1024;
-
-/// How an environment variable is looked up; the only room that knows the environment hands it in.
-pub type Environment = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
-
-/// Seconds since 1970.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// Reads the secrets that identities name.
-pub trait SecretReader: Send + Sync {
-    /// The secret `name`, which proves something to `to`.
-    ///
-    /// # Errors
-    /// It is not there, or may not go there.
-    fn read<'a>(&'a self, name: &'a str, to: &'a Url) -> BoxFuture<'a, Result<Secret, Fault>>;
-}
-
-/// Where no secrets are.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoSecrets;
-
-impl SecretReader for NoSecrets {
-    fn read<'a>(&'a self, name: &'a str, _: &'a Url) -> BoxFuture<'a, Result<Secret, Fault>> {
-        let fault = Error::Setting(format!("there is no secret `{name}`")).into();
-        Box::pin(std::future::ready(Err(fault)))
-    }
-}
-
-/// Where a certificate and its key are, in PEM form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Certificate {
-    /// In a secret, by name.
-    Secret(String),
-    /// In a file.
-    File(PathBuf),
-}
-
-/// Which identity of the machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Managed {
-    /// The one that the machine has of itself.
-    #[default]
-    System,
-    /// One that was assigned to it, by the id of its application.
-    ClientId(String),
-    /// The same, by the id of its resource.
-    ResourceId(String),
-}
-
-/// What an identity is told.
-pub struct IdentityOptions {
-    /// How the pipeline calls it.
-    pub name: String,
-    /// The tenant, by id or domain; unsaid: `AZURE_TENANT_ID`.
-    pub tenant: Option<String>,
-    /// The application, by id; unsaid: `AZURE_CLIENT_ID`.
-    pub client_id: Option<String>,
-    /// Its secret, by name.
-    pub client_secret: Option<String>,
-    /// Its certificate.
-    pub certificate: Option<Certificate>,
-    /// A file with a token of whoever it trusts.
-    pub federated_token_file: Option<PathBuf>,
-    /// The identity of the machine.
-    pub managed: Option<Managed>,
-    /// The only links, in this order; none: those that something was said of, or else all.
-    pub links: Vec<Link>,
-    /// The cloud; unsaid: that of `AZURE_AUTHORITY_HOST`, else the public one.
-    pub cloud: Option<CloudName>,
-    /// What is elsewhere.
-    pub endpoints: Endpoints,
-    /// Roots, proxy, timeouts.
-    pub client: ClientOptions,
-    /// The environment.
-    pub environment: Environment,
-    /// The time.
-    pub clock: Clock,
-    /// Learns every token.
-    pub mask: Mask,
-    /// The Azure CLI, if it is installed.
-    pub az: Option<PathBuf>,
-}
+pub use options::{
+    Certificate, Clock, Environment, IdentityOptions, Managed, NoSecrets, SecretReader,
+};
 
 /// Who we are to Azure. Clones share tokens and connections.
 #[derive(Clone)]
@@ -276,120 +192,6 @@ impl Identity {
             }
             Link::Cli => cli::token(self, resource).await,
         }
-    }
-
-    /// Logs an application in at Entra ID.
-    async fn login(&self, link: Link, resource: &str, secrets: &dyn SecretReader) -> Looked<Token> {
-        // What has to be there is looked for first, so that nothing is asked in vain.
-        found!(self.material(link));
-        let (client, tenant) = (self.client_id(), self.tenant());
-        let (Some(client), Some(tenant)) = (client, tenant) else {
-            return Ok(Found::nothing(
-                "AZURE_CLIENT_ID and AZURE_TENANT_ID are not both set",
-                "give the identity `client-id` and `tenant`",
-            ));
-        };
-        let url = self.0.cloud.token_url(&tenant);
-        let url = url.ok_or_else(|| Error::Setting("logins have no URL".to_owned()))?;
-        let proof = found!(self.proof(link, &client, &url, secrets).await?);
-        let token = entra::login(self, link, url, &client, &proof, resource).await?;
-        Ok(Found::Some(token))
-    }
-
-    /// Whether `link` has something to prove who we are.
-    fn material(&self, link: Link) -> Found<()> {
-        let variables: &[&str] = match link {
-            Link::ClientSecret => &["AZURE_CLIENT_SECRET"],
-            Link::Certificate => &["AZURE_CLIENT_CERTIFICATE_PATH"],
-            Link::FederatedToken => &["AZURE_FEDERATED_TOKEN_FILE"],
-            Link::GitHub => &[github::URL, github::TOKEN],
-            Link::Managed | Link::Cli => &[],
-        };
-        let missing = variables.iter().find(|name| self.variable(name).is_none());
-        match missing {
-            Some(name) if !self.is_said(link) => {
-                let help = match link {
-                    Link::GitHub => "give the job `permissions: id-token: write`".to_owned(),
-                    Link::ClientSecret
-                    | Link::Certificate
-                    | Link::FederatedToken
-                    | Link::Managed
-                    | Link::Cli => format!("set {name}, or say it in `[identity.{}]`", self.name()),
-                };
-                Found::nothing(format!("{name} is not set"), help)
-            }
-            _ => Found::Some(()),
-        }
-    }
-
-    async fn proof(
-        &self,
-        link: Link,
-        client: &str,
-        url: &Url,
-        secrets: &dyn SecretReader,
-    ) -> Looked<Proof> {
-        let options = &self.0.options;
-        Ok(Found::Some(match link {
-            Link::ClientSecret => Proof::Secret(match &options.client_secret {
-                Some(name) => secrets.read(name, url).await?,
-                None => self.secret_variable("AZURE_CLIENT_SECRET"),
-            }),
-            Link::Certificate => {
-                let path = || self.variable("AZURE_CLIENT_CERTIFICATE_PATH").map(PathBuf::from);
-                let pem = match (&options.certificate, path()) {
-                    (Some(Certificate::Secret(name)), _) => secrets.read(name, url).await?,
-                    (Some(Certificate::File(path)), _) => self.file(link, path).await?,
-                    (None, path) => self.file(link, &path.unwrap_or_default()).await?,
-                };
-                let wrong = |error: crate::certificate::CertificateError| Error::Missing {
-                    identity: self.name().to_owned(),
-                    link,
-                    why: error.to_string(),
-                    help: error.help().to_owned(),
-                };
-                let signer = Signer::parse(&pem).map_err(wrong)?;
-                let signed = signer.assertion(client, url.as_str(), self.now()).map_err(wrong)?;
-                Proof::Assertion(signed)
-            }
-            Link::GitHub => Proof::Assertion(found!(github::token(self).await?)),
-            // Read each time: whoever writes it replaces it when it is nearly over.
-            Link::FederatedToken | Link::Managed | Link::Cli => {
-                let path = || self.variable("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from);
-                let path = options.federated_token_file.clone().or_else(path).unwrap_or_default();
-                let token = self.file(link, &path).await?;
-                self.mask().learn(&token);
-                Proof::Assertion(token)
-            }
-        }))
-    }
-
-    /// The text of a file, without space around it.
-    async fn file(&self, link: Link, path: &Path) -> Result<Secret, Error> {
-        let missing = |why: String| Error::Missing {
-            identity: self.name().to_owned(),
-            link,
-            why,
-            help: format!("check the path `{}`", path.display()),
-        };
-        let mut bytes = Zeroizing::new(Vec::new());
-        let file = fs_err::tokio::File::open(path).await;
-        let file = file.map_err(|error| missing(error.to_string()))?;
-        let read = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).await;
-        read.map_err(|error| missing(error.to_string()))?;
-        if bytes.len() as u64 > LARGEST_FILE {
-            return Err(missing("its file has more than 64 KiB".to_owned()));
-        }
-        match bytes.trim_ascii() {
-            [] => Err(missing("its file is empty".to_owned())),
-            text => Ok(Secret::new(text)),
-        }
-    }
-
-    fn secret_variable(&self, name: &str) -> Secret {
-        let secret = Secret::new(self.variable(name).unwrap_or_default());
-        self.mask().learn(&secret);
-        secret
     }
 
     /// What an environment variable holds, if it holds anything.

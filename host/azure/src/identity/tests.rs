@@ -5,6 +5,7 @@ use report::Kind;
 use serde_json::json;
 
 use super::*;
+use crate::cloud::Endpoints;
 use crate::testing::{
     APP, NOW, OneSecret, Reply, Server, TENANT, granted, identity, options, with_secret,
 };

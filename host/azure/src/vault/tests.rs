@@ -1,3 +1,4 @@
+use http::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
 
 use super::*;
