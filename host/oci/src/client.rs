@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 
 mod roots;
 
+pub use crate::remote::retry::retry_after;
+
 /// How long a connection may take to be made. There is no limit to a whole request: a layer may
 /// take an hour, and the step has its own deadline.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -58,7 +60,8 @@ pub struct ClientOptions {
 pub struct CaFile {
     /// Where they are.
     pub path: PathBuf,
-    /// The only host (without port) for which they count; `None`: for all.
+    /// The only host (without port) for which they count, or, with a dot first, the domain below
+    /// which they do; `None`: for all.
     pub only_for: Option<String>,
 }
 
