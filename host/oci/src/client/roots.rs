@@ -73,7 +73,10 @@ impl Lazy {
 /// Whether `name` is `host`, or lies below it, if it has a dot first.
 fn is_for(host: &str, name: &str) -> bool {
     let (host, name) = (host.to_ascii_lowercase(), name.to_ascii_lowercase());
-    host == name || (host.starts_with('.') && name.len() > host.len() && name.ends_with(&host))
+    match host.starts_with('.') {
+        true => name.len() > host.len() && name.ends_with(&host),
+        false => host == name,
+    }
 }
 
 fn native() -> Native {
