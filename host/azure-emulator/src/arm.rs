@@ -18,8 +18,8 @@ use crate::azure::Azure;
 use crate::call::Call;
 use crate::login::caller::Caller;
 use crate::role::{self, Right};
-use crate::vault;
 use crate::world::{Resource, World};
+use crate::{registry, vault};
 
 /// A request that was let in.
 pub(crate) struct Admitted<'a> {
@@ -75,6 +75,18 @@ pub(crate) async fn answer(azure: &Arc<Azure>, call: &Call) -> Answered {
         {
             let message = format!("Resource group '{}' could not be found.", call.segment(3));
             Err(Refusal::new(404, "ResourceGroupNotFound", message))
+        }
+        [
+            "subscriptions",
+            _,
+            "resourcegroups",
+            _,
+            "providers",
+            "microsoft.containerregistry",
+            ..,
+        ]
+        | ["subscriptions", _, "providers", "microsoft.containerregistry", ..] => {
+            registry::control::answer(&admitted).await
         }
         ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.keyvault", ..]
         | ["subscriptions", _, "providers", "microsoft.keyvault", ..] => {

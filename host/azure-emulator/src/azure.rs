@@ -1,7 +1,7 @@
 //! The cloud itself: which service answers a request, and what all services share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::Router;
 use axum::extract::Request;
@@ -18,6 +18,8 @@ use crate::error::EmulatorError;
 use crate::faults::Faults;
 use crate::net::host::{self, Service};
 use crate::origin::Origin;
+use crate::registry::webhook::Deliveries;
+use crate::registry::{self, Registries};
 use crate::token::Keys;
 use crate::world::Store;
 use crate::{arm, faults, graph, login, vault};
@@ -29,6 +31,12 @@ pub struct Azure {
     pub(crate) keys: Keys,
     pub(crate) faults: Faults,
     pub(crate) operations: Operations,
+    pub(crate) registries: Registries,
+    pub(crate) deliveries: Deliveries,
+    /// For registries of the outside and webhooks; makes no use of the environment.
+    pub(crate) http: reqwest::Client,
+    /// For work that goes on after an answer.
+    own: Weak<Self>,
     /// Work that goes on after an answer: imports, builds, deliveries.
     work: Mutex<JoinSet<()>>,
 }
@@ -45,9 +53,16 @@ impl Azure {
             .map_err(|source| EmulatorError::Folder { folder: folder.clone(), source })?;
         let store = Store::open(folder, || arm::seed::world(&config))?;
         let keys = Keys::open(folder)?;
-        Ok(Arc::new(Self {
+        let http = oci::client::build(&oci::client::ClientOptions::default());
+        let http = http.map_err(EmulatorError::Client)?;
+        let registries = Registries::new(folder);
+        Ok(Arc::new_cyclic(|own| Self {
             store,
             keys,
+            registries,
+            deliveries: Deliveries::default(),
+            http,
+            own: Weak::clone(own),
             faults: Faults::default(),
             operations: Operations::default(),
             work: Mutex::default(),
@@ -103,6 +118,16 @@ impl Azure {
         work.spawn(task);
     }
 
+    /// The same for a task that needs the cloud itself.
+    pub(crate) fn later<T>(&self, task: impl FnOnce(Arc<Self>) -> T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(own) = self.own.upgrade() {
+            self.work(task(own));
+        }
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.config.clock
     }
@@ -134,10 +159,14 @@ impl Azure {
         origin: Origin,
         request: Request,
     ) -> Result<Response, Refusal> {
+        let uri = request.uri().clone();
         let (call, body) = Call::of(origin, request)?;
         let service = if service == Service::Own { self.by_path(&call)? } else { service };
         if call.segment(0) != faults::PATH {
             self.faults.strike(&service, &call)?;
+        }
+        if let Service::Registry(label) = &service {
+            return registry::data::answer(self, label, call, uri, body).await;
         }
         let call = call.with_document(body).await?;
         let answered: Answered = match &service {
@@ -159,6 +188,7 @@ impl Azure {
         Ok(match path.as_slice() {
             ["subscriptions" | "tenants" | "providers", ..] => Service::Arm,
             ["v1.0", ..] => Service::Graph,
+            ["v2" | "acr" | "oauth2", ..] => Service::Registry(self.first_registry()?),
             ["secrets" | "deletedsecrets", ..] => Service::Vault(self.first_vault()?),
             ["metadata", "identity", ..] | ["msi", ..] | ["metadata", "endpoints"] => Service::Own,
             [_, "oauth2" | "v2.0" | "discovery", ..] => Service::Login,
@@ -180,6 +210,15 @@ impl Azure {
                 "There is not exactly one vault; use /_host/VAULT.vault.azure.net/ or the proxy.",
             )),
         }
+    }
+
+    /// The registry that paths without a host mean: the first of the configuration.
+    fn first_registry(&self) -> Result<String, Refusal> {
+        let first = self.config.names.registries.first().map(|name| name.to_ascii_lowercase());
+        first.ok_or_else(|| {
+            let message = "No registry is configured; use /_host/NAME.azurecr.io/ or the proxy.";
+            Refusal::bad("RegistryNotNamed", message)
+        })
     }
 
     /// What only our own address has.

@@ -12,7 +12,6 @@
 //! Neighbours: `report` and `oci` below, `cli` above (which gives it a builder of images). It knows
 //! no pipelines, no terminal and no environment, and goes out to no network but where its
 //! configuration sends it.
-#![expect(dead_code, reason = "long operations and registries come next")]
 
 mod answer;
 mod arm;
@@ -29,6 +28,7 @@ mod json;
 mod login;
 mod net;
 mod origin;
+mod registry;
 mod role;
 mod token;
 mod vault;

@@ -1,6 +1,6 @@
 //! Roles: what they allow, and who has them where.
 
-use crate::world::World;
+use crate::world::{Resource, World};
 
 /// A built-in role.
 pub(crate) struct Role {
@@ -136,21 +136,72 @@ pub(crate) enum Right<'a> {
     Data(&'a str),
 }
 
-/// Whether a principal may do it there: some role of his at the scope or above allows it.
+/// Whether a principal may do it there: some role of his at the scope or above allows it. One that
+/// has a condition does not count.
 pub(crate) fn allows(world: &World, principal: &str, right: Right<'_>, scope: &str) -> bool {
+    allows_in(world, principal, right, scope, None)
+}
+
+/// The same within a registry's repository, whose name a condition may be about.
+pub(crate) fn allows_in(
+    world: &World,
+    principal: &str,
+    right: Right<'_>,
+    scope: &str,
+    repository: Option<&str>,
+) -> bool {
+    roles(world, principal, scope)
+        .filter(|(assignment, _)| {
+            let condition = assignment.text("/properties/condition");
+            condition.is_empty() || repository.is_some_and(|name| is_met(condition, name))
+        })
+        .any(|(_, role)| role.allows(right))
+}
+
+/// Whether there is any right to data for a principal, whatever its condition.
+pub(crate) fn has_data_rights(world: &World, principal: &str, scope: &str) -> bool {
+    roles(world, principal, scope).any(|(_, role)| !role.data_actions.is_empty())
+}
+
+/// The roles of a principal at a scope, with their assignments.
+fn roles<'w>(
+    world: &'w World,
+    principal: &'w str,
+    scope: &str,
+) -> impl Iterator<Item = (&'w Resource, &'static Role)> {
     let scope = crate::world::key(scope);
     let assignments = world.resources.values().filter(|resource| {
         resource.text("/type").eq_ignore_ascii_case("Microsoft.Authorization/roleAssignments")
             && resource.text("/properties/principalId").eq_ignore_ascii_case(principal)
     });
     assignments
-        .filter(|assignment| is_within(&scope, assignment.text("/properties/scope")))
+        .filter(move |assignment| is_within(&scope, assignment.text("/properties/scope")))
         .filter_map(|assignment| {
             let id = assignment.text("/properties/roleDefinitionId");
             let id = id.rsplit('/').next().unwrap_or_default();
-            ROLES.iter().find(|role| role.id.eq_ignore_ascii_case(id))
+            let role = ROLES.iter().find(|role| role.id.eq_ignore_ascii_case(id));
+            role.map(|role| (assignment, role))
         })
-        .any(|role| role.allows(right))
+}
+
+/// Whether a repository meets a condition. Only the two comparisons of a repository's name are
+/// understood that the documentation shows; any other condition is not met.
+fn is_met(condition: &str, repository: &str) -> bool {
+    const NAME: &str = "registries/repositories:name]";
+    let repository = repository.to_ascii_lowercase();
+    condition.split(NAME).skip(1).any(|rest| {
+        let Some((comparison, rest)) = rest.trim_start().split_once(char::is_whitespace) else {
+            return false;
+        };
+        let value = rest.trim_start().strip_prefix('\'').and_then(|rest| rest.split_once('\''));
+        let Some((value, _)) = value else { return false };
+        let value = value.to_ascii_lowercase();
+        match comparison {
+            "StringEqualsIgnoreCase" => repository == value,
+            "StringStartsWithIgnoreCase" => repository.starts_with(&value),
+            _ => false,
+        }
+    })
 }
 
 fn is_within(scope: &str, of: &str) -> bool {
@@ -205,6 +256,20 @@ mod tests {
         let get = Right::Data("Microsoft.KeyVault/vaults/secrets/getSecret/action");
         assert!(!named("Owner").allows(get));
         assert!(named("Key Vault Secrets User").allows(get));
+    }
+
+    #[test]
+    fn conditions_are_about_names_of_repositories() {
+        let named = |by: &str| {
+            format!(
+                "((!(ActionMatches{{'x'}})) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] {by}))"
+            )
+        };
+        assert!(is_met(&named("StringEqualsIgnoreCase 'Hello-World'"), "hello-world"));
+        assert!(!is_met(&named("StringEqualsIgnoreCase 'hello-world'"), "hello"));
+        assert!(is_met(&named("StringStartsWithIgnoreCase 'backend/'"), "backend/api"));
+        assert!(!is_met(&named("StringLike '*'"), "backend/api"));
+        assert!(!is_met("true", "a") && !is_met(&named(""), "a") && !is_met(&named("X 'a"), "a"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::answer::Refusal;
 use crate::error::EmulatorError;
 use crate::graph::{Application, Principal};
 use crate::json::object;
+use crate::registry::images::Images;
 use crate::vault::Vault;
 
 /// The file's version; another one is not read.
@@ -28,6 +29,9 @@ pub(crate) struct World {
     pub(crate) resources: BTreeMap<String, Resource>,
     /// What vaults hold, by their names in lower case. Their resources are among the others.
     pub(crate) vaults: BTreeMap<String, Vault>,
+    /// What is remembered of images, by the names of their registries in lower case.
+    #[serde(default)]
+    pub(crate) images: BTreeMap<String, Images>,
     pub(crate) applications: Vec<Application>,
     pub(crate) principals: Vec<Principal>,
 }

@@ -8,8 +8,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::graph::{Application, Password, Principal};
 use crate::role::{OWNER, SECRETS_OFFICER};
-use crate::vault;
 use crate::world::{Resource, World};
+use crate::{registry, vault};
 
 /// How long the first application's secret counts.
 const TEN_YEARS: i64 = 10 * 365 * 24 * 3600;
@@ -56,6 +56,10 @@ pub(crate) fn world(config: &Config) -> World {
     })));
     world.principals.push(identity);
 
+    for name in &names.registries {
+        let id = format!("{group}/providers/{}/{name}", registry::KIND);
+        world.put(registry::control::seed(config, &id, name));
+    }
     for name in &names.vaults {
         let id = format!("{group}/providers/{}/{name}", vault::KIND);
         world.put(Resource::new(vault::control::seed(config, &id, name)));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use azure_emulator::{Azure, Clock, Config, Fault, Planned};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -13,8 +15,10 @@ use crate::capture::{Capture, Exchange};
 use crate::differences;
 use crate::issuer::{self, Issuer};
 use crate::shape;
+use crate::upstream::{self, Upstream};
 
 const APP: &str = "33333333-3333-3333-3333-333333333333";
+const REGISTRIES: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1/providers/Microsoft.ContainerRegistry/registries";
 const SECRET: &str = "s3cr3t";
 const TENANT: &str = "22222222-2222-2222-2222-222222222222";
 const GROUP: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1";
@@ -26,6 +30,7 @@ pub(crate) struct Scene {
     azure: Arc<Azure>,
     _folder: tempfile::TempDir,
     issuer: Issuer,
+    _upstream: Upstream,
     /// What the client gives for its secret.
     secret: &'static str,
     /// What was recorded, and what it is here: ids, URLs, tokens.
@@ -49,6 +54,10 @@ impl Scene {
             ["myregistry", "mysourceregistry", "baseregistry", "freeregistry", "failregistry"];
         config.names.registries = registries.map(str::to_owned).to_vec();
         config.names.vaults = vec!["firstkv".to_owned()];
+        let upstream = Upstream::start().await;
+        for host in upstream::HOSTS {
+            config.upstreams.insert(host.to_owned(), upstream.url.clone());
+        }
         let issuer = Issuer::new();
         config.issuers.insert(issuer::NAME.to_owned(), issuer.keys());
         let azure = Azure::open(config).unwrap();
@@ -56,6 +65,7 @@ impl Scene {
             azure,
             _folder: folder,
             issuer,
+            _upstream: upstream,
             secret: SECRET,
             learned: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -123,6 +133,37 @@ impl Scene {
         came.body
     }
 
+    /// A request to a registry, by the name and secret of the application.
+    async fn registry(&self, method: &str, name: &str, path: &str) -> Came {
+        let basic = BASE64_STANDARD.encode(format!("{APP}:{SECRET}"));
+        let headers = [("authorization", format!("Basic {basic}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        self.send(method, &format!("{name}.azurecr.io"), path, &headers, Body::empty()).await
+    }
+
+    async fn import(&self, registry: &str, source: &str, target: &str) {
+        let host = if source.starts_with("library/") { "docker.io" } else { "mcr.microsoft.com" };
+        let body = json!({
+            "source": { "registryUri": host, "sourceImage": source }, "targetTags": [target],
+        });
+        self.arm("POST", &format!("{REGISTRIES}/{registry}/importImage"), "2025-11-01", body).await;
+        self.azure.settle().await;
+    }
+
+    async fn digest(&self, registry: &str, repository: &str, tag: &str) -> String {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let came = self.registry("HEAD", registry, &path).await;
+        came.headers["docker-content-digest"].to_str().unwrap().to_owned()
+    }
+
+    async fn empty_registry(&self) {
+        let came = self.registry("GET", "myregistry", "/acr/v1/_catalog").await;
+        for name in came.body["repositories"].as_array().unwrap() {
+            let path = format!("/acr/v1/{}", name.as_str().unwrap());
+            assert_eq!(self.registry("DELETE", "myregistry", &path).await.status, 202);
+        }
+    }
+
     fn plan(&self, fault: Fault, on: &str, times: u32) {
         self.azure.faults().plan(Planned { fault, on: on.to_owned(), times }).unwrap();
     }
@@ -130,7 +171,39 @@ impl Scene {
     /// What a capture finds: what its story had done before, and the faults that it met.
     pub(crate) async fn prepare(&mut self, name: &str) {
         self.secret = if name == "login-badsecret" { "bad" } else { SECRET };
+        if name.starts_with("import-") && name != "import-conflict" {
+            self.empty_registry().await;
+        }
         match name {
+            "import-same-sub-loginserver" => {
+                self.import("mysourceregistry", "hello:1", "aci-helloworld:latest").await;
+            }
+            "import-resource-id" => {
+                // There is one subscription here; the source is in it.
+                for (there, here) in [
+                    (
+                        "00000000-0000-0000-0000-000000000000",
+                        "11111111-1111-1111-1111-111111111111",
+                    ),
+                    ("sourceResourceGroup", "rg1"),
+                ] {
+                    self.learned.insert(there.to_owned(), here.to_owned());
+                }
+            }
+            "import-digest-no-image" => {
+                let digest = self.digest("mysourceregistry", "aci-helloworld", "latest").await;
+                self.learned.insert("sha256:123456abcdefg".to_owned(), digest);
+            }
+            "acr-show-manifests" => {
+                self.empty_registry().await;
+                self.import("myregistry", "library/hello-world:latest", "hello-world:latest").await;
+            }
+            "custom-import" => {
+                let path = format!("{REGISTRIES}/myregistry");
+                self.arm("DELETE", &path, "2025-11-01", Value::Null).await;
+                let body = json!({ "location": "westeurope", "sku": { "name": "Standard" } });
+                self.arm("PUT", &path, "2025-11-01", body).await;
+            }
             "login-federated" => {
                 let graph = format!("Bearer {}", self.tokens["https://graph.microsoft.com"]);
                 let headers = [("authorization", graph.as_str())];
@@ -186,7 +259,8 @@ impl Scene {
         for (at, exchange) in capture.exchanges.iter().enumerate() {
             let came = self.again(exchange).await;
             let recorded = &exchange.emulator_response;
-            let here = format!("{at} {} {}", exchange.request.method, exchange.request.path);
+            let path = exchange.request.path.replace(GROUP, "GROUP");
+            let here = format!("{at} {} {path}", exchange.request.method);
             if came.status != recorded.status {
                 wrong.push(format!(
                     "{here}: {} came, {} recorded: {}",
@@ -207,6 +281,7 @@ impl Scene {
             self.learn(exchange, &came);
             self.azure.settle().await;
         }
+        wrong.dedup();
         wrong
     }
 
@@ -241,18 +316,24 @@ impl Scene {
     /// The token that the host takes.
     fn bearer(&self, host: &str, path: &str) -> &str {
         let audience = match host {
+            // The token that the registry gave last.
+            host if host.ends_with(".azurecr.io") => return &self.learned["access_token"],
             _ if path.starts_with("/secrets/") => "https://vault.azure.net",
             "graph.microsoft.com" => "https://graph.microsoft.com",
             host if host.ends_with(".vault.azure.net") => "https://vault.azure.net",
             _ => "https://management.azure.com",
         };
-        self.learned.get(host).map_or(self.tokens[audience].as_str(), String::as_str)
+        &self.tokens[audience]
     }
 
     /// A form with what was redacted put in again.
     fn form(&self, text: &str, _host: &str) -> String {
         let assertion = self.issuer.token(NOW + 600);
+        let registry = &self.tokens["https://containerregistry.azure.net"];
+        let refresh = self.learned.get("refresh_token").map_or("", String::as_str);
         self.here(text)
+            .replace("&access_token=<jwt>", &format!("&access_token={registry}"))
+            .replace("refresh_token=<jwt>", &format!("refresh_token={refresh}"))
             .replace("client_secret=<redacted>", &format!("client_secret={}", self.secret))
             .replace("client_assertion=<jwt>", &format!("client_assertion={assertion}"))
     }
@@ -260,7 +341,9 @@ impl Scene {
     /// Text with everything recorded in the words of here.
     fn here(&self, text: &str) -> String {
         // Longest first: an id is part of the URLs that have it.
-        let mut known: Vec<_> = self.learned.iter().collect();
+        let tokens = ["access_token", "refresh_token"];
+        let known = self.learned.iter().filter(|(name, _)| !tokens.contains(&name.as_str()));
+        let mut known: Vec<_> = known.collect();
         known.sort_by_key(|(recorded, _)| std::cmp::Reverse(recorded.len()));
         known.iter().fold(text.to_owned(), |text, (recorded, here)| text.replace(*recorded, here))
     }
@@ -279,6 +362,13 @@ impl Scene {
             let recorded = recorded.as_str().unwrap();
             self.learned.insert(last(recorded), last(here.to_str().unwrap()));
         }
+        for name in ["access_token", "refresh_token"] {
+            if let Some(token) =
+                came.body[name].as_str().filter(|_| exchange.request.host.ends_with(".azurecr.io"))
+            {
+                self.learned.insert(name.to_owned(), token.to_owned());
+            }
+        }
         self.learn_document("", &recorded.body, &came.body);
     }
 
@@ -292,7 +382,9 @@ impl Scene {
                 }
             }
             (Value::Array(recorded), Value::Array(came)) if recorded.len() == came.len() => {
-                for (recorded, came) in recorded.iter().zip(came) {
+                // Lists have orders of their own: what has another name is something else.
+                let same = |(one, other): &(&Value, &Value)| one.get("name") == other.get("name");
+                for (recorded, came) in recorded.iter().zip(came).filter(same) {
                     self.learn_document(name, recorded, came);
                 }
             }
