@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::answer::{Answer, Answered, Refusal};
 use crate::arm::operation::Operations;
 use crate::call::Call;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::EmulatorError;
 use crate::faults::Faults;
@@ -20,6 +20,7 @@ use crate::net::host::{self, Service};
 use crate::origin::Origin;
 use crate::registry::webhook::Deliveries;
 use crate::registry::{self, Registries};
+use crate::tasks::{self, Running};
 use crate::token::Keys;
 use crate::world::Store;
 use crate::{arm, faults, graph, login, vault};
@@ -33,6 +34,7 @@ pub struct Azure {
     pub(crate) operations: Operations,
     pub(crate) registries: Registries,
     pub(crate) deliveries: Deliveries,
+    pub(crate) running: Running,
     /// For registries of the outside and webhooks; makes no use of the environment.
     pub(crate) http: reqwest::Client,
     /// For work that goes on after an answer.
@@ -52,6 +54,8 @@ impl Azure {
         fs_err::create_dir_all(folder)
             .map_err(|source| EmulatorError::Folder { folder: folder.clone(), source })?;
         let store = Store::open(folder, || arm::seed::world(&config))?;
+        let now = clock::arm(config.clock.now());
+        store.sweep(|world| tasks::run::sweep(world, &now));
         let keys = Keys::open(folder)?;
         let http = oci::client::build(&oci::client::ClientOptions::default());
         let http = http.map_err(EmulatorError::Client)?;
@@ -61,6 +65,7 @@ impl Azure {
             keys,
             registries,
             deliveries: Deliveries::default(),
+            running: Running::default(),
             http,
             own: Weak::clone(own),
             faults: Faults::default(),
@@ -167,6 +172,9 @@ impl Azure {
         }
         if let Service::Registry(label) = &service {
             return registry::data::answer(self, label, call, uri, body).await;
+        }
+        if service == Service::Blob {
+            return tasks::blob::answer(self, &call, body).await;
         }
         let call = call.with_document(body).await?;
         let answered: Answered = match &service {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jsonwebtoken::jwk::JwkSet;
 use report::Secret;
@@ -10,6 +11,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::error::EmulatorError;
+use crate::tasks::builder::Builder;
 
 /// What an emulator is told.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub upstreams: BTreeMap<String, Url>,
     /// The keys of outside token issuers, by `iss`, for federated credentials.
     pub issuers: BTreeMap<String, JwkSet>,
+    /// Who builds images for ACR Tasks; without anybody, tasks are not permitted.
+    pub builder: Option<Arc<dyn Builder>>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -66,6 +70,7 @@ impl Config {
             names: Names::default(),
             upstreams: BTreeMap::new(),
             issuers: BTreeMap::new(),
+            builder: None,
             clock: Clock::system(),
         }
     }

@@ -75,6 +75,8 @@ pub enum Fault {
     LabelTaken,
     /// An image cannot be pulled by Container Instances.
     InaccessibleImage,
+    /// Runs of ACR Tasks are not permitted to a registry.
+    TasksNotAllowed,
     /// A name of a secret is deleted and can still be recovered.
     SoftDeleted,
 }

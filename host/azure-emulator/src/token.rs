@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::traits::PublicKeyParts as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::EmulatorError;
 
@@ -26,6 +27,7 @@ pub(crate) struct Keys {
     verifying: DecodingKey,
     modulus: String,
     exponent: String,
+    seal: [u8; 32],
 }
 
 /// Why a token is not believed.
@@ -60,7 +62,15 @@ impl Keys {
         let verifying = DecodingKey::from_rsa_components(&modulus, &exponent)
             .map_err(EmulatorError::key("signing key"))?;
         let id = oci::Digest::of(modulus.as_bytes()).hex().chars().take(27).collect();
-        Ok(Self { id, signing: EncodingKey::from_rsa_der(&der), verifying, modulus, exponent })
+        let seal = Sha256::new().chain_update(b"seal").chain_update(&der).finalize().into();
+        Ok(Self {
+            id,
+            seal,
+            signing: EncodingKey::from_rsa_der(&der),
+            verifying,
+            modulus,
+            exponent,
+        })
     }
 
     /// A signed token with these claims.
@@ -92,6 +102,13 @@ impl Keys {
             Some(_) => Err(TokenError::Expired),
             None => Err(TokenError::Invalid),
         }
+    }
+
+    /// What only the holder of the key can make of a text: twice hashed, so that nothing can be added.
+    pub(crate) fn seal(&self, text: &str) -> String {
+        let inner = Sha256::new().chain_update(self.seal).chain_update(text).finalize();
+        let outer = Sha256::new().chain_update(self.seal).chain_update(inner).finalize();
+        BASE64_STANDARD.encode(outer)
     }
 
     /// The public half, as the login service publishes it.

@@ -165,6 +165,14 @@ impl Store {
         }
     }
 
+    /// Puts in order what a stopped emulator left behind; written with the next change.
+    pub(crate) fn sweep(&self, sweep: impl FnOnce(&mut World) -> bool) {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        if sweep(&mut world) {
+            tracing::debug!("what a stopped emulator left behind was ended");
+        }
+    }
+
     /// Looks.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         look(&self.world.lock().unwrap_or_else(PoisonError::into_inner))

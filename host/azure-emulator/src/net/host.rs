@@ -7,7 +7,6 @@ pub(crate) const LOGIN: &str = "login.microsoftonline.com";
 /// Microsoft Graph.
 pub(crate) const GRAPH: &str = "graph.microsoft.com";
 /// Where contexts and logs of registry builds are.
-#[expect(dead_code, reason = "builds come next")]
 pub(crate) const BLOB: &str = "acrtaskprod.blob.core.windows.net";
 const VAULT_SUFFIX: &str = ".vault.azure.net";
 const REGISTRY_SUFFIX: &str = ".azurecr.io";

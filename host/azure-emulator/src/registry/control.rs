@@ -12,6 +12,7 @@ use crate::clock;
 use crate::config::{Config, is_registry_name};
 use crate::json::{at, object, set, text};
 use crate::net::host;
+use crate::tasks;
 use crate::world::Resource;
 
 /// Bytes of a generated password.
@@ -42,6 +43,9 @@ pub(crate) async fn answer(admitted: &Admitted<'_>) -> Answered {
         return put(admitted);
     }
     let registry = Registry::of(admitted)?;
+    if let Some(answered) = tasks::answer(admitted, &registry, rest.get(2..).unwrap_or_default()) {
+        return answered;
+    }
     match (method, rest) {
         ("GET", [_, _]) => Ok(Answer::ok(registry.resource.body)),
         ("PATCH", [_, _]) => patch(admitted, &registry),

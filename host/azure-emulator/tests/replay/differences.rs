@@ -8,6 +8,9 @@ const REGISTRY: &str = "azure-cli's recordings of real registries have it";
 /// Here is a real index, and the manifest in it, which has no tag, but a platform.
 const CHILDREN: &str = "the manifests of an index are listed as well (REST specification)";
 
+/// A secret that the research emulator showed.
+const SECRET: &str = "secrets of tasks are shown by listDetails alone (REST specification)";
+
 /// A scenario (or `*`), a pointer into the document (a `*` at its end is anything, `~` any pointer
 /// that has what follows), and the reason.
 const ARGUED: &[(&str, &str, &str)] = &[
@@ -35,6 +38,12 @@ const ARGUED: &[(&str, &str, &str)] = &[
     ("*", "~/properties/networkRuleBypassOptions", REGISTRY),
     ("*", "~/properties/zoneRedundancy", REGISTRY),
     ("*", "~/properties/anonymousPullEnabled", REGISTRY),
+    ("*", "~/sourceRepository/sourceControlAuthProperties", SECRET),
+    ("*", "~/step/contextAccessToken", SECRET),
+    ("*", "~/customRegistries/other.azurecr.io/userName/value", SECRET),
+    ("*", "~/customRegistries/other.azurecr.io/password/value", SECRET),
+    ("task-list-runs", "/value/*/properties/task", "quick runs end here; there they stayed queued"),
+    ("*", "/value/*/properties/updateTriggerToken", "the token of the request is shown (SDK)"),
     ("acr-show-manifests", "/manifests/*", CHILDREN),
     ("acr-manifest-list-metadata", "/manifests/*", CHILDREN),
     (

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
+use crate::builder::FromNothing;
 use crate::capture::{Capture, Exchange};
 use crate::differences;
 use crate::issuer::{self, Issuer};
@@ -54,6 +55,7 @@ impl Scene {
             ["myregistry", "mysourceregistry", "baseregistry", "freeregistry", "failregistry"];
         config.names.registries = registries.map(str::to_owned).to_vec();
         config.names.vaults = vec!["firstkv".to_owned()];
+        config.builder = Some(Arc::new(FromNothing));
         let upstream = Upstream::start().await;
         for host in upstream::HOSTS {
             config.upstreams.insert(host.to_owned(), upstream.url.clone());
@@ -198,6 +200,21 @@ impl Scene {
                 self.empty_registry().await;
                 self.import("myregistry", "library/hello-world:latest", "hello-world:latest").await;
             }
+            "build-not-allowed" => self.plan(Fault::TasksNotAllowed, "freeregistry", 1),
+            "task-credential-add-opaque" => {
+                let secret = |name| {
+                    json!({
+                        "type": "Vaultsecret",
+                        "value": format!("https://mykeyvault.vault.azure.net/secrets/{name}"),
+                    })
+                };
+                let hub = json!({
+                    "identity": "[system]", "userName": secret("user"), "password": secret("pass"),
+                });
+                let body = json!({ "properties": { "credentials": { "customRegistries": { "docker.io": hub } } } });
+                let path = format!("{REGISTRIES}/myregistry/tasks/taskhelloworld");
+                self.arm("PATCH", &path, "2025-03-01-preview", body).await;
+            }
             "custom-import" => {
                 let path = format!("{REGISTRIES}/myregistry");
                 self.arm("DELETE", &path, "2025-11-01", Value::Null).await;
@@ -303,6 +320,9 @@ impl Scene {
         }
         let body = match &sent.body {
             Value::Null => String::new(),
+            Value::String(text) if text.contains("bytes binary") => {
+                return self.upload(exchange).await;
+            }
             Value::String(text) => self.form(text, host),
             body @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 self.here(&body.to_string())
@@ -311,6 +331,22 @@ impl Scene {
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.send(&sent.method, host, &path, &headers, body).await
+    }
+
+    /// What was redacted: a context, with every Dockerfile that the captures build.
+    async fn upload(&self, exchange: &Exchange) -> Came {
+        let sent = &exchange.request;
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut archive = tar::Builder::new(gzip);
+        for name in ["Dockerfile", "c5673c1d56bd48918d6f4eebc7464eac_Dockerfile", "acr-task.yaml"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(12);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, b"FROM scratch".as_slice()).unwrap();
+        }
+        let bytes = archive.into_inner().unwrap().finish().unwrap();
+        let headers = [("x-ms-blob-type", "BlockBlob"), ("x-ms-version", "2026-04-06")];
+        self.send(&sent.method, &sent.host, &self.here(&sent.path), &headers, bytes).await
     }
 
     /// The token that the host takes.
@@ -345,7 +381,15 @@ impl Scene {
         let known = self.learned.iter().filter(|(name, _)| !tokens.contains(&name.as_str()));
         let mut known: Vec<_> = known.collect();
         known.sort_by_key(|(recorded, _)| std::cmp::Reverse(recorded.len()));
-        known.iter().fold(text.to_owned(), |text, (recorded, here)| text.replace(*recorded, here))
+        known.iter().fold(text.to_owned(), |text, (recorded, here)| {
+            // Ids of runs are short: they are only meant where they are a whole segment.
+            if recorded.len() > SHORT {
+                return text.replace(*recorded, here);
+            }
+            ["/", "?"].iter().fold(text, |text, end| {
+                text.replace(&format!("/{recorded}{end}"), &format!("/{here}{end}"))
+            })
+        })
     }
 
     fn learn(&mut self, exchange: &Exchange, came: &Came) {
@@ -369,7 +413,10 @@ impl Scene {
                 self.learned.insert(name.to_owned(), token.to_owned());
             }
         }
-        self.learn_document("", &recorded.body, &came.body);
+        // Secrets are asked for by their names, which are the same here.
+        if !exchange.request.host.ends_with(".vault.azure.net") {
+            self.learn_document("", &recorded.body, &came.body);
+        }
     }
 
     fn learn_document(&mut self, name: &str, recorded: &Value, came: &Value) {
@@ -392,6 +439,10 @@ impl Scene {
                 if LEARNED.contains(&name) && recorded != came && recorded.len() > 2 =>
             {
                 self.learned.insert(recorded.clone(), came.clone());
+                // Of links, clients send the path and the query.
+                if let (Some(there), Some(here)) = (path_of(recorded), path_of(came)) {
+                    self.learned.insert(there, here);
+                }
             }
             _ => {}
         }
@@ -401,5 +452,13 @@ impl Scene {
 /// Members whose values come back in later requests.
 const LEARNED: [&str; 7] =
     ["id", "appId", "keyId", "runId", "uploadUrl", "logLink", "relativePath"];
+
+fn path_of(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("https://")?;
+    rest.find('/').map(|at| rest[at..].to_owned())
+}
+
+/// No GUID and no URL is as short.
+const SHORT: usize = 12;
 
 const APP_OBJECT: &str = "44444444-4444-4444-4444-444444444444";
