@@ -19,7 +19,7 @@ use crate::call::Call;
 use crate::login::caller::Caller;
 use crate::role::{self, Right};
 use crate::world::{Resource, World};
-use crate::{registry, vault};
+use crate::{containers, registry, vault};
 
 /// A request that was let in.
 pub(crate) struct Admitted<'a> {
@@ -87,6 +87,18 @@ pub(crate) async fn answer(azure: &Arc<Azure>, call: &Call) -> Answered {
         ]
         | ["subscriptions", _, "providers", "microsoft.containerregistry", ..] => {
             registry::control::answer(&admitted).await
+        }
+        [
+            "subscriptions",
+            _,
+            "resourcegroups",
+            _,
+            "providers",
+            "microsoft.containerinstance",
+            ..,
+        ]
+        | ["subscriptions", _, "providers", "microsoft.containerinstance", ..] => {
+            containers::answer(&admitted).await
         }
         ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.keyvault", ..]
         | ["subscriptions", _, "providers", "microsoft.keyvault", ..] => {

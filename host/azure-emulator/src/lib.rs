@@ -19,6 +19,7 @@ mod azure;
 mod call;
 mod clock;
 mod config;
+mod containers;
 mod emulator;
 mod error;
 mod faults;

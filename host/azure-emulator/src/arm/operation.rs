@@ -81,17 +81,21 @@ impl Operations {
         Ticket { id, url }
     }
 
-    /// Says how it ended; a fault may have other ideas.
-    pub(crate) fn end(&self, azure: &Azure, ticket: &Ticket, outcome: Result<(), Refusal>) {
+    /// Says how it ended; a fault may have other ideas, and says whether it had.
+    pub(crate) fn end(&self, azure: &Azure, ticket: &Ticket, outcome: Result<(), Refusal>) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(operation) = known.by_id.get_mut(&ticket.id.to_ascii_lowercase()) else { return };
+        let Some(operation) = known.by_id.get_mut(&ticket.id.to_ascii_lowercase()) else {
+            return false;
+        };
         let fault = azure
             .faults
             .take(&operation.resource, |fault| matches!(fault, Fault::OperationFails { .. }));
-        operation.outcome = Some(match fault {
-            Some(Fault::OperationFails { code, message }) => Err(Refusal::bad(&code, message)),
-            _ => outcome,
-        });
+        let Some(Fault::OperationFails { code, message }) = fault else {
+            operation.outcome = Some(outcome);
+            return false;
+        };
+        operation.outcome = Some(Err(Refusal::bad(&code, message)));
+        true
     }
 
     /// Answers a client that asks.

@@ -44,6 +44,13 @@ const ARGUED: &[(&str, &str, &str)] = &[
     ("*", "~/customRegistries/other.azurecr.io/password/value", SECRET),
     ("task-list-runs", "/value/*/properties/task", "quick runs end here; there they stayed queued"),
     ("*", "/value/*/properties/updateTriggerToken", "the token of the request is shown (SDK)"),
+    ("aci-list", "~/instanceView", "lists have no instance views (recordings)"),
+    ("aci-list", "/value/*/properties/provisioningState", "here they have come up meanwhile"),
+    (
+        "custom-aci",
+        "~/properties/instanceView",
+        "containers have views; the research emulator learned that later (see aci-create-full)",
+    ),
     ("acr-show-manifests", "/manifests/*", CHILDREN),
     ("acr-manifest-list-metadata", "/manifests/*", CHILDREN),
     (

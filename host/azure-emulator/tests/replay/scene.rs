@@ -215,6 +215,23 @@ impl Scene {
                 let path = format!("{REGISTRIES}/myregistry/tasks/taskhelloworld");
                 self.arm("PATCH", &path, "2025-03-01-preview", body).await;
             }
+            "aci-create-full" => {
+                self.import("myregistry", "hello:1", "aci-helloworld:v1").await;
+            }
+            "aci-create-lro-failed" => {
+                let message = "The provisioning of container group 'acifail' failed.".to_owned();
+                let fault = Fault::OperationFails { code: "InternalError".to_owned(), message };
+                self.plan(fault, "acifail", 1);
+            }
+            "aci-create-vnet" => {
+                let path =
+                    format!("{GROUP}/providers/Microsoft.Network/virtualNetworks/v/subnets/s");
+                let body = json!({ "properties": { "addressPrefix": "10.0.0.0/24", "delegations": [{
+                    "name": "aci",
+                    "properties": { "serviceName": "Microsoft.ContainerInstance/containerGroups" },
+                }] } });
+                self.arm("PUT", &path, "2022-01-01", body).await;
+            }
             "custom-import" => {
                 let path = format!("{REGISTRIES}/myregistry");
                 self.arm("DELETE", &path, "2025-11-01", Value::Null).await;
@@ -325,7 +342,9 @@ impl Scene {
             }
             Value::String(text) => self.form(text, host),
             body @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                self.here(&body.to_string())
+                // The captures name nobody in particular; here somebody has to be it.
+                let user = format!("\"username\":\"{APP}\",\"password\":\"{SECRET}\"");
+                self.here(&body.to_string()).replace("\"username\":\"u\",\"password\":\"p\"", &user)
             }
         };
         let headers: Vec<(&str, &str)> =

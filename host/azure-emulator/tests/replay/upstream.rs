@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::images;
 
-const IMAGES: [(&str, &str); 7] = [
+const IMAGES: [(&str, &str); 8] = [
+    ("library/nginx", "latest"),
     ("library/hello-world", "latest"),
     ("tensorflow/tensorflow", "latest-gpu"),
     ("windows/servercore", "ltsc2019"),
