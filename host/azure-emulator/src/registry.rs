@@ -3,6 +3,7 @@
 
 mod child;
 pub(crate) mod control;
+mod credential;
 pub(crate) mod data;
 pub(crate) mod event;
 pub(crate) mod images;

@@ -2,6 +2,7 @@
 
 pub(crate) mod control;
 pub(crate) mod data;
+mod describe;
 mod secret;
 
 pub(crate) use secret::Vault;

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::KIND;
-use super::control::{Registry, password, succeeded};
+use super::control::{Registry, succeeded};
+use super::credential::password;
 use crate::answer::{Answer, Answered, Refusal};
 use crate::arm::{Admitted, not_found};
 use crate::clock;

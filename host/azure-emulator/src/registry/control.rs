@@ -1,10 +1,8 @@
 //! Registries as resources of ARM.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use rand::RngCore as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::credential::{self, password};
 use super::{KIND, child, import, webhook};
 use crate::answer::{Answer, Answered, Refusal};
 use crate::arm::{Admitted, not_found};
@@ -14,9 +12,6 @@ use crate::json::{at, object, set, text};
 use crate::net::host;
 use crate::tasks;
 use crate::world::Resource;
-
-/// Bytes of a generated password.
-const PASSWORD_BYTES: usize = 39;
 
 pub(crate) async fn answer(admitted: &Admitted<'_>) -> Answered {
     let call = admitted.call;
@@ -50,8 +45,8 @@ pub(crate) async fn answer(admitted: &Admitted<'_>) -> Answered {
         ("GET", [_, _]) => Ok(Answer::ok(registry.resource.body)),
         ("PATCH", [_, _]) => patch(admitted, &registry),
         ("DELETE", [_, _]) => delete(admitted, &registry),
-        ("POST", [_, _, "listcredentials"]) => credentials(&registry),
-        ("POST", [_, _, "regeneratecredential"]) => regenerate(admitted, &registry),
+        ("POST", [_, _, "listcredentials"]) => credential::list(&registry),
+        ("POST", [_, _, "regeneratecredential"]) => credential::regenerate(admitted, &registry),
         ("GET", [_, _, "listusages"]) => Ok(usages(admitted, &registry)),
         ("POST", [_, _, "importimage"]) => import::answer(admitted, &registry),
         (_, [_, _, "webhooks", rest @ ..]) => webhook::answer(admitted, &registry, rest).await,
@@ -167,12 +162,6 @@ fn merge(into: &mut Value, from: &Value) {
             | Value::Object(_) => set(into, name, value.clone()),
         }
     }
-}
-
-pub(crate) fn password() -> String {
-    let mut bytes = [0; PASSWORD_BYTES];
-    rand::rng().fill_bytes(&mut bytes);
-    BASE64_STANDARD.encode(bytes)
 }
 
 fn check_sku(document: &Value) -> Result<(), Refusal> {
@@ -326,43 +315,6 @@ fn check_name(admitted: &Admitted<'_>) -> Answered {
     Ok(Answer::ok(json!({
         "nameAvailable": true, "availableLoginServerName": host::registry(name),
     })))
-}
-
-fn admin_only(registry: &Registry) -> Result<(), Refusal> {
-    if at(&registry.resource.body, "/properties/adminUserEnabled") == &json!(true) {
-        return Ok(());
-    }
-    let message = format!(
-        "Cannot perform credential operations for {} as admin user is disabled. Kindly enable admin user as per docs: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication#admin-account",
-        registry.id
-    );
-    Err(Refusal::bad("UnauthorizedForCredentialOperations", message))
-}
-
-fn shown(registry: &Registry, hidden: &Map<String, Value>) -> Answer {
-    let passwords =
-        ["password", "password2"].map(|name| json!({ "name": name, "value": hidden.get(name) }));
-    Answer::ok(json!({ "username": registry.name(), "passwords": passwords }))
-}
-
-fn credentials(registry: &Registry) -> Answered {
-    admin_only(registry)?;
-    Ok(shown(registry, &registry.resource.hidden.0))
-}
-
-fn regenerate(admitted: &Admitted<'_>, registry: &Registry) -> Answered {
-    admin_only(registry)?;
-    let document = admitted.call.object()?;
-    let name = text(&document, "/name");
-    if !["password", "password2"].contains(&name) {
-        let message = "The password name is invalid: it must be 'password' or 'password2'.";
-        return Err(Refusal::bad("InvalidPasswordName", message));
-    }
-    admitted.azure.store.change(|world| {
-        let resource = world.resource_mut(&registry.id).ok_or_else(Refusal::internal)?;
-        resource.hidden.0.insert(name.to_owned(), json!(password()));
-        Ok(shown(registry, &resource.hidden.0))
-    })
 }
 
 /// Limits by SKU: GiB, webhooks.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Vault;
+use super::describe::{describe, is_secret_name};
 use super::secret::{Deleted, Secret, Shown, Version};
 use crate::answer::{Answer, Answered, Refusal};
 use crate::azure::Azure;
@@ -18,9 +19,6 @@ use crate::world::World;
 
 /// What the service takes for a value.
 const LARGEST_VALUE: usize = 25 * 1024;
-/// Tags of a secret, and characters of each name and value.
-const MOST_TAGS: usize = 15;
-const LONGEST_TAG: usize = 256;
 /// What a page of a list has at most, and if nobody says how much.
 const PAGE: usize = 25;
 
@@ -361,45 +359,5 @@ impl Room<'_> {
     fn not_deleted(&self) -> Refusal {
         let message = format!("Deleted Secret not found: {}", self.call.segment(1));
         Refusal::new(404, "SecretNotFound", message)
-    }
-}
-
-/// The rule for secrets: 1 to 127 letters, digits and hyphens.
-fn is_secret_name(name: &str) -> bool {
-    (1..=127).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-}
-
-/// What `set` and `update` may say beside the value.
-fn describe(version: &mut Version, document: &Value) -> Result<(), Refusal> {
-    let bad = |message: &str| Refusal::bad("BadParameter", message);
-    if let Some(kind) = document.get("contentType").and_then(Value::as_str) {
-        version.content_type = Some(kind.to_owned());
-    }
-    if let Some(tags) = document.get("tags").and_then(Value::as_object) {
-        let fits = |(name, value): (&String, &Value)| {
-            let value = value.as_str().is_some_and(|value| value.chars().count() <= LONGEST_TAG);
-            name.chars().count() <= LONGEST_TAG && value
-        };
-        if tags.len() > MOST_TAGS || !tags.iter().all(fits) {
-            return Err(bad("There may be 15 tags, and 256 characters in each name and value."));
-        }
-        version.tags = tags.clone();
-    }
-    let attributes = document.get("attributes");
-    if let Some(enabled) = attributes.and_then(|a| a.get("enabled")).filter(|e| !e.is_null()) {
-        version.enabled =
-            enabled.as_bool().ok_or_else(|| bad("'enabled' has to be true or false."))?;
-    }
-    let time = |name: &str, old: Option<i64>| {
-        let given = attributes.and_then(|a| a.get(name)).filter(|time| !time.is_null());
-        let Some(given) = given else { return Ok(old) };
-        given.as_i64().map(Some).ok_or_else(|| bad("Times are seconds since 1970."))
-    };
-    (version.nbf, version.exp) = (time("nbf", version.nbf)?, time("exp", version.exp)?);
-    match (version.nbf, version.exp) {
-        (Some(nbf), Some(exp)) if exp <= nbf => {
-            Err(bad("A secret cannot expire before it is valid."))
-        }
-        _ => Ok(()),
     }
 }
