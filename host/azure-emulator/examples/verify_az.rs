@@ -1,21 +1,20 @@
 //! The real az drives the emulator, command by command: the proof that its answers are understood by
 //! a client that nobody here wrote.
 //!
-//! `AZ=/path/to/az cargo nextest run -p windlass-azure-emulator --test az --run-ignored only`;
+//! `cargo run -p windlass-azure-emulator --example verify_az -- /path/to/az`;
 //! `python3 -m venv az && az/bin/pip install azure-cli` makes one. It takes minutes, and 300 MB.
 #![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and says where"
+    reason = "what panics here says what is wrong"
 )]
 
-#[path = "replay/builder.rs"]
+#[path = "../tests/replay/builder.rs"]
 mod builder;
-#[path = "replay/images.rs"]
+#[path = "../tests/replay/images.rs"]
 mod images;
-#[path = "replay/upstream.rs"]
+#[path = "../tests/replay/upstream.rs"]
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -36,8 +35,7 @@ struct Az {
 }
 
 impl Az {
-    async fn start() -> Self {
-        let program = std::env::var_os("AZ").expect("AZ=/path/to/az").into();
+    async fn start(program: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let upstream = upstream::Upstream::start().await;
         let mut config = Config::new(folder.path().join("state"));
@@ -110,10 +108,16 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}"))
 }
 
-#[tokio::test]
-#[ignore = "needs azure-cli; see the top of the file"]
-async fn az_logs_in_and_keeps_secrets() {
-    let az = Az::start().await;
+#[tokio::main]
+async fn main() {
+    let program = PathBuf::from(std::env::args_os().nth(1).expect("usage: verify_az /path/to/az"));
+    it_logs_in_and_keeps_secrets(Az::start(program.clone()).await).await;
+    it_imports_builds_and_runs_tasks(Az::start(program.clone()).await).await;
+    it_gives_a_principal_the_right_to_pull_and_deploys_with_it(Az::start(program).await).await;
+    println!("az and the emulator understand each other");
+}
+
+async fn it_logs_in_and_keeps_secrets(az: Az) {
     az.fails(&LOGIN.replace("s3cr3t", "wrong"), 1, "AADSTS7000215").await;
     az.ok(LOGIN).await;
     az.ok("keyvault create -g rg1 -n newvault").await;
@@ -140,10 +144,7 @@ async fn az_logs_in_and_keeps_secrets() {
     az.emulator.shutdown().await;
 }
 
-#[tokio::test]
-#[ignore = "needs azure-cli; see the top of the file"]
-async fn az_imports_builds_and_runs_tasks() {
-    let az = Az::start().await;
+async fn it_imports_builds_and_runs_tasks(az: Az) {
     az.ok(LOGIN).await;
     let import = "acr import -n myregistry --source docker.io/library/hello-world:latest --image hello-world:latest";
     az.emulator
@@ -192,10 +193,7 @@ async fn az_imports_builds_and_runs_tasks() {
     az.emulator.shutdown().await;
 }
 
-#[tokio::test]
-#[ignore = "needs azure-cli; see the top of the file"]
-async fn az_gives_a_principal_the_right_to_pull_and_deploys_with_it() {
-    let az = Az::start().await;
+async fn it_gives_a_principal_the_right_to_pull_and_deploys_with_it(az: Az) {
     az.ok(LOGIN).await;
     az.ok("acr import -n myregistry --source mcr.microsoft.com/hello:1 --image hello:1").await;
     for fault in [Fault::SlowApplication, Fault::SlowPrincipal] {
