@@ -14,6 +14,7 @@ use crate::arm::operation::Operations;
 use crate::call::Call;
 use crate::clock::{self, Clock};
 use crate::config::Config;
+use crate::containers::alive::{self, Alive};
 use crate::error::EmulatorError;
 use crate::faults::Faults;
 use crate::net::host::{self, Service};
@@ -23,7 +24,7 @@ use crate::registry::{self, Registries};
 use crate::tasks::{self, Running};
 use crate::token::Keys;
 use crate::world::Store;
-use crate::{arm, faults, graph, login, vault};
+use crate::{arm, containers, faults, graph, login, vault};
 
 /// An emulated cloud without a listener; [`crate::Emulator`] has one.
 pub struct Azure {
@@ -35,6 +36,7 @@ pub struct Azure {
     pub(crate) registries: Registries,
     pub(crate) deliveries: Deliveries,
     pub(crate) running: Running,
+    pub(crate) alive: Alive,
     /// For registries of the outside and webhooks; makes no use of the environment.
     pub(crate) http: reqwest::Client,
     /// For work that goes on after an answer.
@@ -66,6 +68,7 @@ impl Azure {
             registries,
             deliveries: Deliveries::default(),
             running: Running::default(),
+            alive: Alive::default(),
             http,
             own: Weak::clone(own),
             faults: Faults::default(),
@@ -104,6 +107,30 @@ impl Azure {
         }
     }
 
+    /// Starts the containers again that ran when the emulator was stopped.
+    pub(crate) fn revive(self: &Arc<Self>) {
+        if self.config.runner.is_none() {
+            return;
+        }
+        let ran = self.store.read(|world| {
+            let groups = world.of_type("", containers::KIND);
+            let ran =
+                groups.filter(|group| group.text("/properties/instanceView/state") == "Running");
+            ran.map(|group| group.id().to_owned()).collect::<Vec<_>>()
+        });
+        for id in ran {
+            self.later(move |azure| async move {
+                if let Err(refusal) = containers::group::up(&azure, &id).await {
+                    tracing::warn!(
+                        status = refusal.status,
+                        group = id,
+                        "a group did not come up again"
+                    );
+                }
+            });
+        }
+    }
+
     /// Waits until nothing goes on any more.
     pub async fn settle(&self) {
         loop {
@@ -114,6 +141,12 @@ impl Azure {
             }
             while work.join_next().await.is_some() {}
         }
+    }
+
+    /// Stops all that goes on: tasks hold the cloud, which would hold them.
+    pub(crate) fn cut(&self) {
+        self.alive.clear();
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
     /// Goes on with `task` after the answer.
@@ -183,6 +216,7 @@ impl Azure {
             Service::Graph => graph::answer(self, &call),
             Service::Vault(name) => vault::data::answer(self, name, &call),
             Service::Own => self.own(&call),
+            Service::Container(fqdn) => Err(Refusal::shaped(502, alive::nobody(fqdn))),
             Service::Registry(_) | Service::Blob => {
                 Err(Refusal::unknown(call.method.as_str(), &call.path))
             }

@@ -10,6 +10,7 @@ use report::Secret;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::containers::runner::Runner;
 use crate::error::EmulatorError;
 use crate::tasks::builder::Builder;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub issuers: BTreeMap<String, JwkSet>,
     /// Who builds images for ACR Tasks; without anybody, tasks are not permitted.
     pub builder: Option<Arc<dyn Builder>>,
+    /// Who runs containers; without anybody, groups say that they are emulated.
+    pub runner: Option<Arc<dyn Runner>>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -71,6 +74,7 @@ impl Config {
             upstreams: BTreeMap::new(),
             issuers: BTreeMap::new(),
             builder: None,
+            runner: None,
             clock: Clock::system(),
         }
     }

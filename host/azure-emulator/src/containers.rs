@@ -3,10 +3,14 @@
 //! Images are really looked for, with the credential that the group has. Where nothing can run a
 //! container, the group says so in its events and logs.
 
+pub(crate) mod alive;
 mod check;
-mod group;
+pub(crate) mod group;
 mod image;
+mod log;
+pub(crate) mod runner;
 mod update;
+mod view;
 
 use serde_json::{Value, json};
 
@@ -31,7 +35,7 @@ pub(crate) async fn answer(admitted: &Admitted<'_>) -> Answered {
             let scope = admitted.path_id(if below_group { 4 } else { 2 });
             let mut found =
                 azure.store.read(|world| admitted.list(world, World::of_type(world, &scope, KIND)));
-            found.iter_mut().for_each(group::without_view);
+            found.iter_mut().for_each(view::without);
             return Ok(Answer::list(found));
         }
         ("GET", ["locations", _, "usages"]) => return Ok(usages(admitted)),
@@ -54,10 +58,11 @@ pub(crate) async fn answer(admitted: &Admitted<'_>) -> Answered {
         ("GET", [_, _]) => Ok(Answer::ok(group.body)),
         ("PATCH", [_, _]) => group::tag(admitted, &id),
         ("DELETE", [_, _]) => azure.store.change(|world| {
+            azure.alive.stop(&id);
             world.remove(&id);
             Ok(Answer::ok(group.body))
         }),
-        ("POST", [_, _, "restart"]) => group::restart(admitted, &id),
+        ("POST", [_, _, "restart"]) => group::restart(admitted, &id).await,
         ("POST", [_, _, "stop"]) => group::stop(admitted, &id),
         ("POST", [_, _, "start"]) => group::start(admitted, &id),
         ("GET", [_, _, "containers", container, "logs"]) => {

@@ -47,6 +47,7 @@ impl Emulator {
         let tls = TlsAcceptor::from(Arc::new(Arc::clone(&authority).tls()?));
         let door = Door { azure: Arc::clone(&azure), tls, address, tunnels: Mutex::default() };
         let stop = CancellationToken::new();
+        azure.revive();
         let mut serving = JoinSet::new();
         serving.spawn(Arc::new(door).serve(listener, stop.clone()));
         Ok(Self { azure, authority, address, stop, serving: Mutex::new(serving) })
@@ -90,5 +91,12 @@ impl Emulator {
         if ended.await.is_err() {
             tracing::debug!("work that took too long to end was cut off");
         }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.azure.cut();
     }
 }

@@ -1,6 +1,7 @@
 //! How requests come in: one listener for plain HTTP, TLS and CONNECT.
 
 mod authority;
+mod forward;
 pub(crate) mod host;
 mod listen;
 

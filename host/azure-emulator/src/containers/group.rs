@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{EMULATED, KIND, check, image, update};
+use super::{EMULATED, KIND, alive, check, image, log, update, view};
 use crate::answer::{Answer, Answered, Refusal};
 use crate::arm::operation::RETRY_AFTER;
 use crate::arm::{Admitted, not_found};
 use crate::azure::Azure;
-use crate::clock;
 use crate::faults::Fault;
 use crate::json::{as_object, at, object, set, text};
 use crate::world::{Resource, World, key};
@@ -79,73 +78,20 @@ fn begin(admitted: &Admitted<'_>, id: &str, answer: Answer) -> Answer {
         answer.with("azure-asyncoperation", ticket.url.clone()).with("retry-after", RETRY_AFTER);
     let (worker, id) = (Arc::clone(azure), id.to_owned());
     azure.work(async move {
-        let fault = worker.operations.end(&worker, &ticket, Ok(()));
-        let state = if fault { "Failed" } else { "Succeeded" };
-        let done = view(&worker, &id, state, if fault { "Failed" } else { "Running" });
+        let come_up = up(&worker, &id).await;
+        let failed = come_up.is_err() | worker.operations.end(&worker, &ticket, come_up);
+        let done = match failed {
+            false => view::group(&worker, &id, "Succeeded", "Running"),
+            true => {
+                worker.alive.stop(&id);
+                view::group(&worker, &id, "Failed", "Failed")
+            }
+        };
         if done.is_err() {
             tracing::warn!("the state of a container group could not be written");
         }
     });
     answer
-}
-
-/// Writes what a group and its containers are doing.
-fn view(azure: &Azure, id: &str, provisioning: &str, state: &str) -> Result<(), Refusal> {
-    let now = clock::arm(azure.clock().now());
-    azure.store.change(|world| {
-        let Some(group) = world.resource_mut(id) else { return Ok(()) };
-        let mut properties = at(&group.body, "/properties").clone();
-        set(&mut properties, "provisioningState", provisioning);
-        set(&mut properties, "instanceView", json!({ "events": [], "state": state }));
-        let containers = properties.get_mut("containers").and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            let view = instance(container, state, &now);
-            object(container, "properties").insert("instanceView".to_owned(), view);
-        }
-        set(&mut group.body, "properties", properties);
-        Ok(())
-    })
-}
-
-fn instance(container: &Value, state: &str, now: &str) -> Value {
-    let old = at(container, "/properties/instanceView");
-    let restarts = at(old, "/restartCount").as_u64().unwrap_or_default();
-    let events = at(old, "/events").as_array().cloned().unwrap_or_default();
-    match state {
-        "Running" => json!({
-            "restartCount": restarts,
-            "currentState": { "state": "Running", "startTime": now, "detailStatus": "" },
-            "events": [
-                event("Pulled", &format!("Successfully found image \"{}\"", text(container, "/properties/image")), now),
-                event("Started", &format!("Started container ({EMULATED})"), now),
-            ],
-        }),
-        _ => json!({
-            "restartCount": restarts,
-            "currentState": {
-                "state": "Terminated", "startTime": at(old, "/currentState/startTime"),
-                "exitCode": 0, "finishTime": now, "detailStatus": "Completed",
-            },
-            "events": events,
-        }),
-    }
-}
-
-fn event(name: &str, message: &str, now: &str) -> Value {
-    json!({
-        "count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name,
-        "message": message, "type": "Normal",
-    })
-}
-
-/// Lists show no instance views.
-pub(super) fn without_view(group: &mut Value) {
-    let properties = object(group, "properties");
-    properties.remove("instanceView");
-    let containers = properties.get_mut("containers").and_then(Value::as_array_mut);
-    for container in containers.into_iter().flatten() {
-        object(container, "properties").remove("instanceView");
-    }
 }
 
 /// Takes out what the service never shows again.
@@ -262,6 +208,14 @@ fn address(
     Ok(Some(address))
 }
 
+/// Brings the containers up: really, or in their views alone.
+pub(crate) async fn up(azure: &Arc<Azure>, id: &str) -> Result<(), Refusal> {
+    match azure.config.runner.clone() {
+        Some(runner) => alive::start(azure, runner, id).await,
+        None => view::all(azure, id, "Running", &format!("Started container ({EMULATED})")),
+    }
+}
+
 pub(super) fn tag(admitted: &Admitted<'_>, id: &str) -> Answered {
     let document = admitted.call.object()?;
     admitted.azure.store.change(|world| {
@@ -274,12 +228,15 @@ pub(super) fn tag(admitted: &Admitted<'_>, id: &str) -> Answered {
 }
 
 pub(super) fn stop(admitted: &Admitted<'_>, id: &str) -> Answered {
-    view(admitted.azure, id, "Succeeded", "Stopped")?;
+    admitted.azure.alive.stop(id);
+    view::all(admitted.azure, id, "Terminated", "")?;
+    view::group(admitted.azure, id, "Succeeded", "Stopped")?;
     Ok(Answer::empty(204))
 }
 
-pub(super) fn restart(admitted: &Admitted<'_>, id: &str) -> Answered {
-    view(admitted.azure, id, "Succeeded", "Running")?;
+pub(super) async fn restart(admitted: &Admitted<'_>, id: &str) -> Answered {
+    up(admitted.azure, id).await?;
+    view::group(admitted.azure, id, "Succeeded", "Running")?;
     Ok(Answer::empty(204))
 }
 
@@ -289,16 +246,21 @@ pub(super) fn start(admitted: &Admitted<'_>, id: &str) -> Answered {
 
 /// `?tail=N`, `?timestamps=true`
 pub(super) fn logs(admitted: &Admitted<'_>, group: &Resource, container: &str) -> Answered {
+    let Admitted { azure, call, .. } = admitted;
     let containers = at(&group.body, "/properties/containers").as_array();
     let found = containers.into_iter().flatten().find(|c| text(c, "/name") == container);
-    let found = found.ok_or_else(|| {
-        not_found(&format!("{KIND}/containers"), container, admitted.call.segment(3))
-    })?;
+    let found = found
+        .ok_or_else(|| not_found(&format!("{KIND}/containers"), container, call.segment(3)))?;
+    let tail = call.query("tail").map(str::parse::<usize>).transpose();
+    let tail = tail.map_err(|_| Refusal::bad("InvalidTail", "'tail' has to be a number."))?;
     let started = text(found, "/properties/instanceView/currentState/startTime");
-    let content = match (started, admitted.call.query("tail"), admitted.call.query("timestamps")) {
-        ("", ..) | (_, Some("0"), _) => String::new(),
-        (started, _, Some("true" | "True")) => format!("{started} {EMULATED}\n"),
-        _ => format!("{EMULATED}\n"),
+    let timed = call.query("timestamps").is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
+    let content = match azure.config.runner {
+        Some(_) => fs_err::read_to_string(log::file(&alive::folder(azure, group.id(), container)))
+            .unwrap_or_default(),
+        None if started.is_empty() => String::new(),
+        None if timed => format!("{started} {EMULATED}\n"),
+        None => format!("{EMULATED}\n"),
     };
-    Ok(Answer::ok(json!({ "content": content })))
+    Ok(Answer::ok(json!({ "content": log::tail(&content, tail) })))
 }

@@ -1,6 +1,8 @@
 //! Whether an image can be had, with the credential that a group has for it.
 
-use oci::Selector;
+use std::sync::Arc;
+
+use oci::{Selector, Store};
 use report::Secret;
 use serde_json::Value;
 
@@ -48,13 +50,19 @@ impl Name {
 pub(super) async fn check(azure: &Azure, group: &str, document: &Value) -> Result<(), Refusal> {
     for list in ["/properties/initContainers", "/properties/containers"] {
         for container in at(document, list).as_array().into_iter().flatten() {
-            one(azure, group, text(container, "/properties/image"), document).await?;
+            find(azure, group, text(container, "/properties/image"), document).await?;
         }
     }
     Ok(())
 }
 
-async fn one(azure: &Azure, group: &str, image: &str, document: &Value) -> Result<(), Refusal> {
+/// Where an image is, if it can be had.
+pub(super) async fn find(
+    azure: &Azure,
+    group: &str,
+    image: &str,
+    document: &Value,
+) -> Result<(Arc<dyn Store>, Selector), Refusal> {
     let inaccessible = || {
         let message = format!(
             "The image '{image}' in container group '{group}' is not accessible. Please check the image and registry credential."
@@ -101,7 +109,7 @@ async fn one(azure: &Azure, group: &str, image: &str, document: &Value) -> Resul
     // Where a host is not known to the emulator, nothing is known of its images either.
     let store = store.map_err(|_| registry_failed())?;
     match store.resolve(&name.selector).await {
-        Ok(Some(_)) => Ok(()),
+        Ok(Some(_)) => Ok((store, name.selector)),
         Ok(None) => Err(inaccessible()),
         Err(error) => {
             let kind = report::Fault::from(error).kind;

@@ -10,6 +10,7 @@ pub(crate) const GRAPH: &str = "graph.microsoft.com";
 pub(crate) const BLOB: &str = "acrtaskprod.blob.core.windows.net";
 const VAULT_SUFFIX: &str = ".vault.azure.net";
 const REGISTRY_SUFFIX: &str = ".azurecr.io";
+const GROUP_SUFFIX: &str = ".azurecontainer.io";
 const BLOB_SUFFIX: &str = ".blob.core.windows.net";
 
 /// The service behind a host.
@@ -22,6 +23,8 @@ pub(crate) enum Service {
     Vault(String),
     /// A registry, by its name in lower case.
     Registry(String),
+    /// A container group, by its whole name.
+    Container(String),
     /// Storage; any account.
     Blob,
     /// Our own address: the path has to say what is meant.
@@ -43,11 +46,22 @@ pub(crate) fn service(host: &str) -> Option<Service> {
         }
         GRAPH => Some(Service::Graph),
         "localhost" | "127.0.0.1" | "::1" => Some(Service::Own),
+        name if is_group(name) => Some(Service::Container(host.clone())),
         _ => label(VAULT_SUFFIX)
             .map(Service::Vault)
             .or_else(|| label(REGISTRY_SUFFIX).map(Service::Registry))
             .or_else(|| label(BLOB_SUFFIX).map(|_| Service::Blob)),
     }
+}
+
+/// `LABEL[.HASH].REGION.azurecontainer.io`
+fn is_group(name: &str) -> bool {
+    let Some(rest) = name.strip_suffix(GROUP_SUFFIX) else { return false };
+    let fine = |part: &str| {
+        (1..=63).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    (2..=3).contains(&rest.split('.').count()) && rest.split('.').all(fine)
 }
 
 /// The host of a vault.

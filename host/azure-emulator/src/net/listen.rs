@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::forward;
 use super::host::{self, Service};
 use crate::azure::Azure;
 use crate::origin::{HOST_PREFIX, Origin};
@@ -41,6 +42,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The first byte of TLS: a record of the handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The port that CONNECT means if it names none.
+const TLS_PORT: u16 = 443;
 
 /// The port that means plain HTTP behind CONNECT.
 const PLAIN_PORT: u16 = 80;
@@ -141,6 +145,9 @@ impl Door {
             Ok(place) => place,
             Err(host) => return no_such_host(&host),
         };
+        if let Service::Container(fqdn) = &service {
+            return forward::request(&self.azure, fqdn, request).await;
+        }
         self.azure.answer(service, origin, request).await
     }
 
@@ -175,9 +182,17 @@ impl Door {
             return StatusCode::BAD_REQUEST.into_response();
         };
         let name = host::without_port(authority.as_str()).to_owned();
-        if host::service(&name).is_none_or(|service| service == Service::Own) {
-            return no_such_host(&name);
-        }
+        let target = match host::service(&name) {
+            None | Some(Service::Own) => return no_such_host(&name),
+            Some(Service::Container(fqdn)) => {
+                let port = authority.port_u16().unwrap_or(TLS_PORT);
+                let Some(address) = self.azure.alive.address(&fqdn, port) else {
+                    return StatusCode::BAD_GATEWAY.into_response();
+                };
+                Some(address)
+            }
+            Some(_) => None,
+        };
         let way = Way::To(name);
         let is_plain = authority.port_u16() == Some(PLAIN_PORT);
         let door = Arc::clone(&self);
@@ -185,6 +200,10 @@ impl Door {
         while tunnels.try_join_next().is_some() {}
         if tunnels.len() >= MOST_CONNECTIONS {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        if let Some(address) = target {
+            tunnels.spawn(forward::join(hyper::upgrade::on(request), address));
+            return StatusCode::OK.into_response();
         }
         tunnels.spawn(async move {
             match hyper::upgrade::on(request).await {

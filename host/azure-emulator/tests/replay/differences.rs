@@ -46,6 +46,7 @@ const ARGUED: &[(&str, &str, &str)] = &[
     ("*", "/value/*/properties/updateTriggerToken", "the token of the request is shown (SDK)"),
     ("aci-list", "~/instanceView", "lists have no instance views (recordings)"),
     ("aci-list", "/value/*/properties/provisioningState", "here they have come up meanwhile"),
+    ("aci-delete", "~/previousState", "what was stopped and started has one (SDK)"),
     (
         "custom-aci",
         "~/properties/instanceView",

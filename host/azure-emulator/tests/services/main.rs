@@ -17,5 +17,6 @@ mod cloud;
 mod containers;
 mod login;
 mod registry;
+mod running;
 mod tasks;
 mod vault;
