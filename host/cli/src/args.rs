@@ -100,6 +100,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Show what builds have left on this machine, or remove it
     Cache(Cache),
+    /// Serve as much of Azure as pipelines speak to, on this machine alone
+    AzureEmulator(AzureEmulator),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -223,6 +225,31 @@ pub(crate) struct ServeRegistry {
     /// Write a line for each request: method, path, status, time; `-` is standard error
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) access_log: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AzureEmulator {
+    /// Its folder: certificates, keys, what it remembers, images
+    #[arg(long, value_name = "DIR", default_value = "azure")]
+    pub(crate) state: PathBuf,
+    /// Address and port, on this machine; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9080")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Where a registry of the outside really is, such as docker.io=http://127.0.0.1:5000
+    #[arg(long = "upstream", value_name = "HOST=URL", value_parser = upstream)]
+    pub(crate) upstreams: Vec<(String, url::Url)>,
+    /// A further registry, in a folder that is new
+    #[arg(long = "registry", value_name = "NAME")]
+    pub(crate) registries: Vec<String>,
+    /// A further vault, in a folder that is new
+    #[arg(long = "vault", value_name = "NAME")]
+    pub(crate) vaults: Vec<String>,
+}
+
+fn upstream(text: &str) -> Result<(String, url::Url), String> {
+    let (host, url) = text.split_once('=').ok_or("write it as HOST=URL")?;
+    let url = url.parse().map_err(|error| format!("`{url}` is not a URL: {error}"))?;
+    Ok((host.to_owned(), url))
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod azure_emulator;
 mod build;
 mod cache;
 mod check;
@@ -76,6 +77,7 @@ pub(crate) async fn dispatch(command: Command, settings: &Settings) -> Exit {
         Command::Plugin(command) => plugin::plugin(command, settings).await,
         Command::Build(Build::Context(arguments)) => build::context(arguments).await,
         Command::Cache(arguments) => cache::cache(arguments, settings).await,
+        Command::AzureEmulator(arguments) => azure_emulator::serve(arguments, settings).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "windlass", &mut script);

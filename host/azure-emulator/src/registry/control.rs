@@ -1,0 +1,338 @@
+//! Registries as resources of ARM.
+
+use serde_json::{Value, json};
+
+use super::credential::{self, password};
+use super::{KIND, child, import, webhook};
+use crate::answer::{Answer, Answered, Refusal};
+use crate::arm::{Admitted, not_found};
+use crate::clock;
+use crate::config::{Config, is_registry_name};
+use crate::json::{at, object, set, text};
+use crate::net::host;
+use crate::tasks;
+use crate::world::Resource;
+
+pub(crate) async fn answer(admitted: &Admitted<'_>) -> Answered {
+    let call = admitted.call;
+    let (method, path) = call.route();
+    let below_group = path.get(2) == Some(&"resourcegroups");
+    let rest = path.get(if below_group { 6 } else { 4 }..).unwrap_or_default();
+    match (method, rest) {
+        ("GET", ["registries"]) => {
+            let scope = admitted.path_id(if below_group { 4 } else { 2 });
+            let found = admitted
+                .azure
+                .store
+                .read(|world| admitted.list(world, world.of_type(&scope, KIND)));
+            return Ok(Answer::list(found));
+        }
+        ("POST", ["checknameavailability"]) => return check_name(admitted),
+        _ => {}
+    }
+    let unknown = || Refusal::unknown(method, &call.path);
+    if !below_group {
+        return Err(unknown());
+    }
+    if let ("PUT", ["registries", _]) = (method, rest) {
+        return put(admitted);
+    }
+    let registry = Registry::of(admitted)?;
+    if let Some(answered) = tasks::answer(admitted, &registry, rest.get(2..).unwrap_or_default()) {
+        return answered;
+    }
+    match (method, rest) {
+        ("GET", [_, _]) => Ok(Answer::ok(registry.resource.body)),
+        ("PATCH", [_, _]) => patch(admitted, &registry),
+        ("DELETE", [_, _]) => delete(admitted, &registry),
+        ("POST", [_, _, "listcredentials"]) => credential::list(&registry),
+        ("POST", [_, _, "regeneratecredential"]) => credential::regenerate(admitted, &registry),
+        ("GET", [_, _, "listusages"]) => Ok(usages(admitted, &registry)),
+        ("POST", [_, _, "importimage"]) => import::answer(admitted, &registry),
+        (_, [_, _, "webhooks", rest @ ..]) => webhook::answer(admitted, &registry, rest).await,
+        (_, [_, _, kind, rest @ ..]) => child::answer(admitted, &registry, kind, rest),
+        _ => Err(unknown()),
+    }
+}
+
+/// The registry that the path names.
+pub(crate) struct Registry {
+    pub(crate) id: String,
+    pub(crate) resource: Resource,
+}
+
+impl Registry {
+    pub(crate) fn of(admitted: &Admitted<'_>) -> Result<Self, Refusal> {
+        let id = admitted.path_id(8);
+        let found = admitted.azure.store.read(|world| world.resource(&id).cloned());
+        let (name, group) = (admitted.call.segment(7), admitted.call.segment(3));
+        let resource = found.ok_or_else(|| not_found(KIND, name, group))?;
+        Ok(Self { id, resource })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.resource.name()
+    }
+
+    pub(crate) fn login_server(&self) -> &str {
+        self.resource.text("/properties/loginServer")
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.resource.text("/location")
+    }
+}
+
+/// Whether data access of a registry is by repository.
+pub(crate) fn is_abac(registry: &Resource) -> bool {
+    registry.text("/properties/roleAssignmentMode") == "AbacRepositoryPermissions"
+}
+
+/// A new registry, before anybody has said anything about it.
+pub(crate) fn seed(config: &Config, id: &str, name: &str) -> Resource {
+    let location = &config.names.location;
+    let sku = json!({ "name": "Standard" });
+    let document = json!({ "location": location, "sku": sku, "properties": {} });
+    made(config, id, name, &host::registry(name), &document)
+}
+
+fn made(config: &Config, id: &str, name: &str, server: &str, document: &Value) -> Resource {
+    let sku = text(document, "/sku/name");
+    let disabled = json!({ "status": "disabled" });
+    let mut properties = json!({
+        "loginServer": server,
+        "creationDate": clock::zulu(config.clock.now()),
+        "provisioningState": "Succeeded",
+        "adminUserEnabled": false,
+        "policies": {
+            "quarantinePolicy": disabled,
+            "trustPolicy": { "type": "Notary", "status": "disabled" },
+            "retentionPolicy": { "days": 7, "status": "disabled" },
+            "exportPolicy": { "status": "enabled" },
+            "azureADAuthenticationAsArmPolicy": { "status": "enabled" },
+            "softDeletePolicy": { "retentionDays": 7, "status": "disabled" },
+        },
+        "encryption": { "status": "disabled" },
+        "dataEndpointEnabled": false,
+        "dataEndpointHostNames": [],
+        "privateEndpointConnections": [],
+        "publicNetworkAccess": "Enabled",
+        "networkRuleBypassOptions": "AzureServices",
+        "zoneRedundancy": "Disabled",
+        "anonymousPullEnabled": false,
+        "roleAssignmentMode": "LegacyRegistryPermissions",
+        "autoGeneratedDomainNameLabelScope": "Unsecure",
+    });
+    merge(&mut properties, at(document, "/properties"));
+    let mut body = json!({
+        "sku": { "name": sku, "tier": sku },
+        "type": KIND, "id": id, "name": name, "location": at(document, "/location"),
+        "tags": document.get("tags").cloned().unwrap_or_else(|| json!({})),
+        "properties": properties,
+    });
+    if let Some(identity) = document.get("identity") {
+        set(&mut body, "identity", identity.clone());
+    }
+    let mut resource = Resource::new(body);
+    for which in ["password", "password2"] {
+        resource.hidden.0.insert(which.to_owned(), json!(password()));
+    }
+    resource
+}
+
+/// What clients may say about a registry; what only the service says is left as it is.
+fn merge(into: &mut Value, from: &Value) {
+    const OURS: [&str; 4] =
+        ["loginServer", "creationDate", "provisioningState", "privateEndpointConnections"];
+    for (name, value) in from.as_object().into_iter().flatten() {
+        if OURS.contains(&name.as_str()) || value.is_null() {
+            continue;
+        }
+        match value {
+            Value::Object(_) if at(into, &format!("/{name}")).is_object() => {
+                let mut inner = at(into, &format!("/{name}")).clone();
+                merge(&mut inner, value);
+                set(into, name, inner);
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => set(into, name, value.clone()),
+        }
+    }
+}
+
+fn check_sku(document: &Value) -> Result<(), Refusal> {
+    match ["Basic", "Standard", "Premium"].contains(&text(document, "/sku/name")) {
+        true => Ok(()),
+        false => {
+            let message = "The specified SKU is invalid: it must be Basic, Standard or Premium.";
+            Err(Refusal::bad("InvalidSku", message))
+        }
+    }
+}
+
+/// Members of `properties` that have a few values.
+fn check_properties(properties: &Value) -> Result<(), Refusal> {
+    let few: [(&str, &[&str]); 3] = [
+        ("roleAssignmentMode", &["LegacyRegistryPermissions", "AbacRepositoryPermissions"]),
+        (
+            "autoGeneratedDomainNameLabelScope",
+            &["Unsecure", "TenantReuse", "SubscriptionReuse", "ResourceGroupReuse", "NoReuse"],
+        ),
+        ("publicNetworkAccess", &["Enabled", "Disabled", "SecuredByPerimeter"]),
+    ];
+    for (name, values) in few {
+        let value = at(properties, &format!("/{name}"));
+        if !value.is_null() && !value.as_str().is_some_and(|value| values.contains(&value)) {
+            let message = format!(
+                "The property '{name}' is invalid: it must be one of {}.",
+                values.join(", ")
+            );
+            return Err(Refusal::bad("InvalidRequestContent", message));
+        }
+    }
+    Ok(())
+}
+
+fn taken(name: &str) -> Refusal {
+    let server = host::registry(name);
+    let message = format!(
+        "The registry DNS name {server} is already in use. You can check if the name is already claimed using following API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability"
+    );
+    Refusal::new(409, "AlreadyInUse", message)
+}
+
+fn bad_name(name: &str) -> Refusal {
+    let message = format!(
+        "The registry name '{name}' is invalid. It must be between 5 and 50 characters long and contain only letters and digits."
+    );
+    Refusal::bad("InvalidResourceName", message)
+}
+
+fn put(admitted: &Admitted<'_>) -> Answered {
+    let azure = admitted.azure;
+    let (id, name) = (admitted.path_id(8), admitted.call.segment(7));
+    if !is_registry_name(name) {
+        return Err(bad_name(name));
+    }
+    let document = admitted.call.object()?;
+    check_sku(&document)?;
+    check_properties(at(&document, "/properties"))?;
+    if text(&document, "/location").is_empty() {
+        let message = "The location property is required for this definition.";
+        return Err(Refusal::bad("LocationRequired", message));
+    }
+    let scope = text(&document, "/properties/autoGeneratedDomainNameLabelScope");
+    let server = match scope {
+        "" | "Unsecure" => host::registry(name),
+        // Azure's own hash is not known; ours is of what has to stay the same, too.
+        scope => {
+            let hash = oci::Digest::of(format!("{scope} {id}").to_ascii_lowercase().as_bytes());
+            host::registry(&format!("{name}-{}", hash.hex().chars().take(16).collect::<String>()))
+        }
+    };
+    azure.store.change(|world| {
+        let old = world.resource(&id).cloned();
+        if old.is_none() && world.registry_named(name).is_some() {
+            return Err(taken(name));
+        }
+        let mut next = made(&azure.config, &id, name, &server, &document);
+        if let Some(old) = old {
+            next.hidden = old.hidden;
+            let (server, date) = (
+                at(&old.body, "/properties/loginServer"),
+                at(&old.body, "/properties/creationDate"),
+            );
+            next.properties().insert("loginServer".to_owned(), server.clone());
+            next.properties().insert("creationDate".to_owned(), date.clone());
+        }
+        let body = next.body.clone();
+        world.put(next);
+        // 201 would be right for a new one as well; az was answered by 200 in recordings.
+        Ok(Answer::ok(body))
+    })
+}
+
+fn patch(admitted: &Admitted<'_>, registry: &Registry) -> Answered {
+    let document = admitted.call.object()?;
+    if document.get("sku").is_some() {
+        check_sku(&document)?;
+    }
+    check_properties(at(&document, "/properties"))?;
+    admitted.azure.store.change(|world| {
+        let resource = world.resource_mut(&registry.id).ok_or_else(Refusal::internal)?;
+        for name in ["tags", "identity"] {
+            if let Some(value) = document.get(name) {
+                set(&mut resource.body, name, value.clone());
+            }
+        }
+        if let Some(sku) = document.pointer("/sku/name") {
+            set(&mut resource.body, "sku", json!({ "name": sku, "tier": sku }));
+        }
+        let mut properties = at(&resource.body, "/properties").clone();
+        merge(&mut properties, at(&document, "/properties"));
+        set(&mut resource.body, "properties", properties);
+        Ok(Answer::ok(resource.body.clone()))
+    })
+}
+
+fn delete(admitted: &Admitted<'_>, registry: &Registry) -> Answered {
+    let azure = admitted.azure;
+    azure.store.change(|world| {
+        world.remove(&registry.id);
+        world.images.remove(&registry.name().to_ascii_lowercase());
+        Ok(())
+    })?;
+    azure.registries.remove(registry.name()).map_err(|error| {
+        tracing::warn!(%error, "a registry's folder could not be removed");
+        Refusal::internal()
+    })?;
+    Ok(Answer::empty(200))
+}
+
+fn check_name(admitted: &Admitted<'_>) -> Answered {
+    let document = admitted.call.object()?;
+    let name = text(&document, "/name");
+    if !text(&document, "/type").eq_ignore_ascii_case(KIND) {
+        return Err(Refusal::bad(
+            "InvalidResourceType",
+            "The resource type is not that of registries.",
+        ));
+    }
+    let unavailable = |reason: &str, refusal: Refusal| {
+        let message = at(&refusal.error(), "/message").clone();
+        Ok(Answer::ok(json!({ "nameAvailable": false, "reason": reason, "message": message })))
+    };
+    if !is_registry_name(name) {
+        return unavailable("Invalid", bad_name(name));
+    }
+    if admitted.azure.store.read(|world| world.registry_named(name).is_some()) {
+        return unavailable("AlreadyExists", taken(name));
+    }
+    Ok(Answer::ok(json!({
+        "nameAvailable": true, "availableLoginServerName": host::registry(name),
+    })))
+}
+
+/// Limits by SKU: GiB, webhooks.
+fn usages(admitted: &Admitted<'_>, registry: &Registry) -> Answer {
+    let (gib, hooks): (u64, u64) = match registry.resource.text("/sku/name") {
+        "Basic" => (10, 2),
+        "Standard" => (100, 10),
+        _ => (500, 500),
+    };
+    let webhooks = admitted.azure.store.read(|w| w.children(&registry.id, "webhooks").count());
+    let size = super::images::size(&admitted.azure.config.state, registry.name());
+    Answer::list(vec![
+        json!({ "name": "Size", "limit": gib << 30, "currentValue": size, "unit": "Bytes" }),
+        json!({ "name": "Webhooks", "limit": hooks, "currentValue": webhooks, "unit": "Count" }),
+    ])
+}
+
+/// Makes the properties of a child: what was sent, and that it is there.
+pub(super) fn succeeded(body: &mut Value) {
+    object(body, "properties").insert("provisioningState".to_owned(), json!("Succeeded"));
+}
