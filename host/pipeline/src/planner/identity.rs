@@ -56,7 +56,12 @@ impl Planner<'_> {
     }
 
     /// Whether `secret` can be read by `identity` alone, or by one that needs it.
-    fn waits_for<'p>(&'p self, secret: &'p str, identity: &str, seen: &mut BTreeSet<&'p str>) -> bool {
+    fn waits_for<'p>(
+        &'p self,
+        secret: &'p str,
+        identity: &str,
+        seen: &mut BTreeSet<&'p str>,
+    ) -> bool {
         let entry = self.pipeline.secrets.find(secret);
         let is_of_vault = |entry: &&SecretEntry| entry.from.value == SecretProvider::AzureKeyVault;
         let Some(entry) = entry.filter(is_of_vault) else { return false };
