@@ -13,6 +13,7 @@
 
 mod archives;
 mod auth;
+mod azure;
 mod broken_registry;
 mod build;
 mod compile_cache;
