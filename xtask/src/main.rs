@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask plugins | build | demo | test | ci | bench`.
+//! The project's own commands: `cargo xtask plugins | build | demo | test | ci | bench | verify-az`.
 //!
 //! This program knows how the parts are made and put together; it knows nothing of what they do.
 //! It is compiled before anything else, so it depends on little, and it drives the other tools
@@ -30,6 +30,7 @@ mod shell;
 mod test;
 mod toolchain;
 mod tools;
+mod verify_az;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -88,6 +89,12 @@ enum Command {
     Bench {
         #[command(subcommand)]
         what: Bench,
+    },
+    /// Has the real az drive the emulated Azure; fetches az from PyPI into target/az
+    VerifyAz {
+        /// This az instead
+        #[arg(long, value_name = "PATH")]
+        az: Option<PathBuf>,
     },
     /// Runs one program and prints what it cost, for `bench`
     #[command(hide = true)]
@@ -150,6 +157,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Bench { what: Bench::Build(options) } => bench::build::run(&repo, options),
         Command::Bench { what: Bench::Watch(options) } => bench::watch::run(&repo, options),
         Command::Bench { what: Bench::Copy(options) } => bench::copy::run(&repo, options),
+        Command::VerifyAz { az } => verify_az::run(&repo, az.as_deref()),
         Command::Measure { line, words } => bench::measure::in_this_process(words, line.as_deref()),
     }
 }
