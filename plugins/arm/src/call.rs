@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Pages that are read of a list; Azure's have a hundred items and more.
 const MOST_PAGES: usize = 100;
 
-/// Azure Resource Manager.
+/// Azure Resource Manager; by [`Arm::ask`] also Graph and vaults, which answer and refuse alike.
 #[derive(Debug)]
 pub struct Arm<'h, H> {
     pub(crate) http: &'h H,
@@ -155,6 +155,23 @@ impl<'h, H: Http> Arm<'h, H> {
         self.send("DELETE", self.url(path, version), None)
     }
 
+    /// Asks a service that has no `api-version`, or its own: `path` is sent as it is, with its query. It
+    /// may also be a URL that the service gave. Beside the answer stand the secrets that were at
+    /// `keep` in it (RFC 6901), see [`Http::send_keeping`].
+    ///
+    /// # Errors
+    /// Those of Azure and of the host.
+    pub fn ask(
+        &self,
+        method: &'static str,
+        path: impl fmt::Display,
+        body: Option<&Body<H::Secret>>,
+        keep: &[&str],
+    ) -> Result<(Answer, Vec<H::Secret>)> {
+        let url = self.absolute(&escaped(&path.to_string()));
+        self.send_keeping(method, url, body, keep)
+    }
+
     fn url(&self, path: impl fmt::Display, version: &str) -> String {
         let path = path.to_string();
         let join = if path.contains('?') { '&' } else { '?' };
@@ -174,10 +191,20 @@ impl<'h, H: Http> Arm<'h, H> {
         url: String,
         body: Option<&Body<H::Secret>>,
     ) -> Result<Answer> {
+        Ok(self.send_keeping(method, url, body, &[])?.0)
+    }
+
+    fn send_keeping(
+        &self,
+        method: &'static str,
+        url: String,
+        body: Option<&Body<H::Secret>>,
+        keep: &[&str],
+    ) -> Result<(Answer, Vec<H::Secret>)> {
         let mut waited = Duration::ZERO;
         let mut retries = 0;
         loop {
-            let (failure, asked) = match self.once(method, &url, body) {
+            let (failure, asked) = match self.once(method, &url, body, keep) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -199,7 +226,8 @@ impl<'h, H: Http> Arm<'h, H> {
         method: &'static str,
         url: &str,
         body: Option<&Body<H::Secret>>,
-    ) -> Result<Answer, (Failure, Option<Duration>)> {
+        keep: &[&str],
+    ) -> Result<(Answer, Vec<H::Secret>), (Failure, Option<Duration>)> {
         let plain = |failure: Failure| (failure, None);
         let mut headers = vec![("accept", "application/json".to_owned())];
         let body = match body {
@@ -212,7 +240,11 @@ impl<'h, H: Http> Arm<'h, H> {
             None => Vec::new(),
         };
         let request = Request { method, url: url.to_owned(), headers, body };
-        let response = self.http.send(&request).map_err(|error| plain(error.into()))?;
+        let sent = match keep {
+            [] => self.http.send(&request).map(|response| (response, Vec::new())),
+            keep => self.http.send_keeping(&request, keep),
+        };
+        let (response, kept) = sent.map_err(|error| plain(error.into()))?;
         let status = response.status;
         if !(200..=299).contains(&status) {
             let asked = response.retry_after();
@@ -225,7 +257,7 @@ impl<'h, H: Http> Arm<'h, H> {
                 plain(odd(method, url, status, &format!("with a body that is no JSON: {error}")))
             })?,
         };
-        Ok(Answer { status, value, method, url: url.to_owned(), response })
+        Ok((Answer { status, value, method, url: url.to_owned(), response }, kept))
     }
 }
 

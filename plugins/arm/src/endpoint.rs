@@ -12,7 +12,7 @@ const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 /// `url` as `scheme://host[:port]`.
 pub(crate) fn origin(url: &str) -> Result<String, Error> {
     let wrong = |why: &str| {
-        Error::invalid(format!("`{url}` is no endpoint of Azure Resource Manager: {why}"))
+        Error::invalid(format!("`{url}` is no endpoint of Azure: {why}"))
             .hint(format!("write it as `{PUBLIC}`"))
     };
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it has no scheme"))?;

@@ -16,6 +16,18 @@ pub trait Http {
     /// Those of the host: it was not granted, or nothing came back.
     fn send(&self, request: &Request<'_, Self::Secret>) -> windlass_plugin::Result<Response>;
 
+    /// As [`Http::send`]; the strings at `keep` (RFC 6901) of an answer's JSON stay with the host:
+    /// `null` stands in their place. Where the status is 202 or no 2xx there are no secrets, and of 202
+    /// there is no body.
+    ///
+    /// # Errors
+    /// Those of the host; also an answer of 2xx that has no string there.
+    fn send_keeping(
+        &self,
+        request: &Request<'_, Self::Secret>,
+        keep: &[&str],
+    ) -> windlass_plugin::Result<(Response, Vec<Self::Secret>)>;
+
     /// Waits.
     fn sleep(&self, pause: Duration);
 

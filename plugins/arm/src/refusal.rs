@@ -134,6 +134,8 @@ impl Refusal {
             message: text(error, "message"),
             target: Some(text(error, "target")).filter(|target| !target.is_empty()),
             inner: details
+                // Key Vault says there what exactly it is.
+                .chain(error.get("innererror"))
                 .map(|inner| (text(inner, "code"), text(inner, "message")))
                 .filter(|(code, message)| !(code.is_empty() && message.is_empty()))
                 .take(MOST_INNER)

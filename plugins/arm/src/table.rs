@@ -1,4 +1,6 @@
 //! A table of answers in place of Azure, for tests: nothing waits, and what was asked is kept.
+//!
+//! The handle of a secret that came in an answer is its text, so that a test sees where it goes.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -107,6 +109,35 @@ impl Http for Table {
         self.calls.borrow_mut().push(call);
         let answer = self.answers.borrow_mut().pop_front();
         answer.unwrap_or_else(|| Err(Error::failed(format!("the table has no answer to {asked}"))))
+    }
+
+    fn send_keeping(
+        &self,
+        request: &Request<'_, String>,
+        keep: &[&str],
+    ) -> Result<(Response, Vec<String>)> {
+        let mut response = self.send(request)?;
+        match response.status {
+            202 => {
+                response.body.clear();
+                return Ok((response, Vec::new()));
+            }
+            200..=299 => {}
+            _ => return Ok((response, Vec::new())),
+        }
+        let mut body: Value = serde_json::from_slice(&response.body)?;
+        let mut secrets = Vec::new();
+        for pointer in keep {
+            match body.pointer_mut(pointer).map(Value::take) {
+                Some(Value::String(secret)) => secrets.push(secret),
+                _ => {
+                    let message = format!("the response has no text at `{pointer}`");
+                    return Err(Error::new("failed.http", message));
+                }
+            }
+        }
+        response.body = body.to_string().into_bytes();
+        Ok((response, secrets))
     }
 
     fn sleep(&self, pause: Duration) {

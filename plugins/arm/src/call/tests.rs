@@ -140,3 +140,25 @@ fn a_list_is_read_to_its_end() {
     assert!(arm(&table).list("/x", VERSION).is_err());
     assert_eq!(table.calls().len(), MOST_PAGES);
 }
+
+#[test]
+fn another_service_is_asked_as_it_is_and_its_secrets_stay_with_the_host() {
+    let body = json!({ "value": "s3cret", "id": "x" });
+    let table = Table::default()
+        .then(429, &[("retry-after", "1")], &Value::Null)
+        .then(200, &[], &body)
+        .then(
+            403,
+            &[],
+            &json!({ "error": { "code": "Forbidden", "message": "no",
+            "innererror": { "code": "ForbiddenByRbac" } } }),
+        );
+    let vault = Arm::new(&table, Some("https://v.vault.azure.net")).unwrap();
+    let ask = || vault.ask("GET", "/secrets/a/?api-version=7.4", None, &["/value"]);
+    let (answer, kept) = ask().unwrap();
+    assert_eq!((answer.value, kept), (json!({ "value": null, "id": "x" }), vec!["s3cret".into()]));
+    assert_eq!(table.lines()[1], "GET /secrets/a/?api-version=7.4");
+    let failure = ask().unwrap_err();
+    let inner = &failure.refusal().unwrap().inner;
+    assert_eq!(inner, &[("ForbiddenByRbac".to_owned(), String::new())]);
+}
