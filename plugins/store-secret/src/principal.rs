@@ -1,0 +1,352 @@
+//! A service principal with a role, and its credentials where they are kept.
+//!
+//! In this order, so that what is stored always works, wherever it is broken off: application,
+//! principal, role, the user, a password, the password stored, earlier ones removed. A password that
+//! could not be stored is removed again.
+
+use arm::{Arm, ResourceId};
+use windlass_plugin::{Error, Result};
+
+use crate::graph::{Application, Graph, Password, Principal};
+use crate::host::Host;
+use crate::inputs::{Inputs, ServicePrincipal};
+use crate::outputs::{Outputs, Stored};
+use crate::place::{Place, Present, Value};
+use crate::role::{self, REGISTRY};
+use crate::wish::{Facts, OWN, When, validity};
+
+/// The tag with the application's id.
+const APP_ID: &str = "windlass-app-id";
+
+/// The tag with the password's id.
+const KEY_ID: &str = "windlass-key-id";
+
+/// The most scopes of one principal: each costs requests.
+const MOST_SCOPES: usize = 20;
+
+/// The longest name of a password; Graph's limit is not told, and this is below what is known to work.
+const LONGEST_NAME: usize = 60;
+
+/// What is wanted.
+struct Wish<'a> {
+    spec: &'a ServicePrincipal,
+    name: String,
+    scopes: Vec<ResourceId>,
+    user: String,
+    password: String,
+    valid: u64,
+    renew: u64,
+    facts: Facts,
+    rotate: bool,
+}
+
+/// Makes what is not there yet, and stores it; tells what was done, for a person.
+///
+/// # Errors
+/// `invalid.inputs`, and those of Graph, Azure Resource Manager and the place.
+pub fn ensure<H: Host>(
+    spec: &ServicePrincipal,
+    inputs: &Inputs,
+    place: &Place<'_, H>,
+    host: &H,
+    dry_run: bool,
+) -> Result<(Outputs, String)> {
+    let wish = wish(spec, inputs, place)?;
+    let graph = Graph::new(host, &inputs.graph_endpoint)?;
+    let arm = Arm::new(host, Some(&inputs.arm_endpoint))?;
+    let found = graph.application(&wish.name, spec.app_id.as_deref())?;
+    if let (None, Some(id)) = (&found, &spec.app_id) {
+        return Err(Error::new("not-found.azure", format!("there is no application `{id}`"))
+            .hint("leave out `app-id` to have one made"));
+    }
+    if dry_run {
+        return look(&wish, found, &graph, &arm, place, host);
+    }
+    let is_new = found.is_none();
+    let app = match found {
+        Some(app) => app,
+        None => graph.create_application(&wish.name)?,
+    };
+    let principal = if is_new { None } else { graph.principal(&app.app_id)? };
+    let mut changed = principal.is_none();
+    let is_fresh = principal.is_none();
+    let principal = match principal {
+        Some(principal) => principal,
+        None => graph.create_principal(&app.app_id)?,
+    };
+    let mut role_assignments = Vec::new();
+    for scope in &wish.scopes {
+        let role = role::meant(&arm, host, scope, &spec.role)?;
+        let definition = role::definition(&arm, scope, &role)?;
+        let there = match is_fresh {
+            true => None,
+            false => role::find(&arm, scope, &principal.id, &definition)?,
+        };
+        role_assignments.push(match there {
+            Some(id) => Some(id),
+            None => {
+                let assigned = role::assign(&arm, host, scope, &principal.id, &definition)?;
+                changed |= assigned.changed;
+                assigned.id
+            }
+        });
+    }
+    let (user, password, key) = credentials(&wish, &app, is_new, &graph, place, host)?;
+    let is_rotated = password.changed;
+    changed |= user.changed || is_rotated;
+    if !spec.keep_previous {
+        for old in earlier(&wish, &app, &key.key_id) {
+            graph.remove_password(&app.id, &old.key_id)?;
+            host.say(&format!("removed the earlier password {}", old.key_id));
+            changed = true;
+        }
+    }
+    let summary = match (is_new, is_rotated, changed) {
+        (true, ..) => {
+            format!("made `{}`, and stored its credentials in {}", wish.name, place.shown())
+        }
+        (_, true, _) => format!("stored a new password of `{}` in {}", wish.name, place.shown()),
+        (_, false, true) => format!("`{}` has its role and its credentials again", wish.name),
+        (_, false, false) => format!("`{}` has its role, and its password is good", wish.name),
+    };
+    let outputs = Outputs { changed, role_assignments, ..outputs(&wish, &app, &principal, &key) };
+    Ok((with(outputs, user, password), summary))
+}
+
+/// Stores the user and the password where they are not there yet, or not good for long any more.
+fn credentials<H: Host>(
+    wish: &Wish<'_>,
+    app: &Application,
+    is_new: bool,
+    graph: &Graph<'_, H>,
+    place: &Place<'_, H>,
+    host: &H,
+) -> Result<(Stored, Stored, Password)> {
+    let read = |name: &str| match is_new || (wish.rotate && place.is_local()) {
+        true => Ok(None),
+        false => place.read(name),
+    };
+    let user = match read(&wish.user)? {
+        Some(present) if is_user(&present, app, host) => present.stored(&wish.user),
+        present => {
+            let value = match place.is_local() {
+                true => Value::Secret(graph.app_id_as_secret(&app.id)?),
+                false => Value::Text(app.app_id.clone()),
+            };
+            place.write(&wish.user, value, &marked(wish, app, None), present.as_ref())?
+        }
+    };
+    let present = read(&wish.password)?;
+    if let Some(present) = &present
+        && let Some(key) = good(present, wish, app, host)
+    {
+        return Ok((user, present.stored(&wish.password), key.clone()));
+    }
+    let (key, secret) = graph.add_password(&app.id, &title(&wish.password), wish.valid)?;
+    let facts = marked(wish, app, Some(&key));
+    match place.write(&wish.password, Value::Secret(secret), &facts, present.as_ref()) {
+        Ok(stored) => Ok((user, stored, key)),
+        Err(error) => {
+            if let Err(left) = graph.remove_password(&app.id, &key.key_id) {
+                host.warn(&format!(
+                    "the password {} is made and stored nowhere: {left}",
+                    key.key_id
+                ));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What would be done, by reading alone.
+fn look<H: Host>(
+    wish: &Wish<'_>,
+    found: Option<Application>,
+    graph: &Graph<'_, H>,
+    arm: &Arm<'_, H>,
+    place: &Place<'_, H>,
+    host: &H,
+) -> Result<(Outputs, String)> {
+    let mut would = Vec::new();
+    let is_new = found.is_none();
+    let app = found.unwrap_or_default();
+    let principal = if is_new { None } else { graph.principal(&app.app_id)? };
+    if is_new {
+        would.push(format!("make the application `{}`", wish.name));
+    }
+    if principal.is_none() {
+        would.push("make its service principal".to_owned());
+    }
+    let mut role_assignments = Vec::new();
+    for scope in &wish.scopes {
+        let role = role::meant(arm, host, scope, &wish.spec.role)?;
+        let definition = role::definition(arm, scope, &role)?;
+        let there = match &principal {
+            Some(principal) => role::find(arm, scope, &principal.id, &definition)?,
+            None => None,
+        };
+        if there.is_none() {
+            would.push(format!("give it {role} on `{}`", scope.name()));
+        }
+        role_assignments.push(there);
+    }
+    let written = |name: &str| Stored { name: name.to_owned(), changed: true, ..Stored::default() };
+    let user = match place.read(&wish.user)? {
+        Some(present) if !is_new && is_user(&present, &app, host) => present.stored(&wish.user),
+        _ => {
+            would.push(format!("store `{}`", wish.user));
+            written(&wish.user)
+        }
+    };
+    let present = place.read(&wish.password)?;
+    let key = present.as_ref().and_then(|present| good(present, wish, &app, host)).cloned();
+    let password = match (&present, &key) {
+        (Some(present), Some(_)) => present.stored(&wish.password),
+        _ => {
+            would.push(format!("make a password, and store it as `{}`", wish.password));
+            written(&wish.password)
+        }
+    };
+    let key = key.unwrap_or_default();
+    if !wish.spec.keep_previous {
+        let old = earlier(wish, &app, &key.key_id).count();
+        if old > 0 {
+            would.push(format!("remove earlier passwords ({old})"));
+        }
+    }
+    let summary = match would.is_empty() {
+        true => format!("`{}` has its role, and its password is good", wish.name),
+        false => format!("would {}", would.join(", ")),
+    };
+    let principal = principal.unwrap_or_default();
+    let outputs = Outputs {
+        changed: !would.is_empty(),
+        role_assignments,
+        ..outputs(wish, &app, &principal, &key)
+    };
+    Ok((with(outputs, user, password), summary))
+}
+
+fn wish<'a, H: Host>(
+    spec: &'a ServicePrincipal,
+    inputs: &Inputs,
+    place: &Place<'_, H>,
+) -> Result<Wish<'a>> {
+    let scopes = spec.scope.as_slice();
+    if scopes.is_empty() || scopes.len() > MOST_SCOPES {
+        return Err(Error::invalid(format!("the service principal has {} scopes", scopes.len()))
+            .hint(format!(
+                "say 1 to {MOST_SCOPES} resource ids: `az acr show --name REGISTRY --query id`"
+            )));
+    }
+    let scopes: Vec<ResourceId> =
+        scopes.iter().map(|scope| Ok(scope.parse::<ResourceId>()?)).collect::<Result<_>>()?;
+    if spec.role.is_empty() || spec.role.len() > 512 || spec.role.contains(['?', '#', '%', '\\']) {
+        return Err(
+            Error::invalid(format!("`{}` is no role", spec.role)).hint("say `role = \"AcrPull\"`")
+        );
+    }
+    let registry = scopes.iter().find(|scope| scope.is_a(REGISTRY)).map(ResourceId::name);
+    let word = if spec.role.eq_ignore_ascii_case("AcrPush") { "push" } else { "pull" };
+    let named = |given: &Option<String>, key: &str, suffix: &str| match (given, registry) {
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some(registry)) if !(place.is_local() && !suffix.is_empty()) => {
+            Ok(format!("{registry}-{word}{suffix}"))
+        }
+        (None, _) => Err(Error::invalid(format!("`{key}` of `service-principal` is not said"))
+            .hint(format!("only for a registry and a vault there is a usual one: say `{key}`"))),
+    };
+    let name = match &spec.app_id {
+        Some(id) => spec.name.clone().unwrap_or_else(|| id.clone()),
+        None => named(&spec.name, "name", "")?,
+    };
+    if name.is_empty() || name.chars().count() > 120 {
+        return Err(Error::invalid(format!("no application can be called `{name}`"))
+            .hint("a name has 1 to 120 characters"));
+    }
+    let user = named(&spec.user_secret, "user-secret", "-usr")?;
+    let password = named(&spec.password_secret, "password-secret", "-pwd")?;
+    place.checked(&user)?;
+    place.checked(&password)?;
+    if user.eq_ignore_ascii_case(&password) {
+        return Err(Error::invalid("`user-secret` and `password-secret` are the same")
+            .hint("say two names"));
+    }
+    let (valid, renew) = validity(&spec.valid, spec.renew_before.as_deref())?;
+    let facts = Facts::of(inputs)?;
+    Ok(Wish { spec, name, scopes, user, password, valid, renew, facts, rotate: inputs.rotate })
+}
+
+/// What is stored with a credential: the password's end is the secret's.
+fn marked(wish: &Wish<'_>, app: &Application, key: Option<&Password>) -> Facts {
+    let mut facts = wish.facts.clone();
+    facts.tags.insert(APP_ID.to_owned(), app.app_id.clone());
+    if let Some(key) = key {
+        facts.tags.insert(KEY_ID.to_owned(), key.key_id.clone());
+        facts.expires = Some(When::At(key.end));
+    }
+    facts
+}
+
+/// Whether it is the user that was stored here: whoever sets another value does so without our tags.
+fn is_user<H: Host>(present: &Present<H::Secret>, app: &Application, host: &H) -> bool {
+    is_open(present, host) && present.tag(APP_ID) == Some(app.app_id.as_str())
+}
+
+/// The password that is stored, if the application has it for long enough.
+fn good<'a, H: Host>(
+    present: &Present<H::Secret>,
+    wish: &Wish<'_>,
+    app: &'a Application,
+    host: &H,
+) -> Option<&'a Password> {
+    if wish.rotate || !is_open(present, host) || present.tag(APP_ID) != Some(app.app_id.as_str()) {
+        return None;
+    }
+    let key = app.passwords.iter().find(|key| present.tag(KEY_ID) == Some(key.key_id.as_str()))?;
+    (key.end > host.clock().saturating_add(wish.renew)).then_some(key)
+}
+
+fn is_open<H: Host>(present: &Present<H::Secret>, host: &H) -> bool {
+    present.closed.is_none() && present.value.as_ref().is_some_and(|value| !host.is_empty(value))
+}
+
+/// The passwords that this step has made before `key_id`, for the same secret.
+fn earlier<'a>(
+    wish: &Wish<'_>,
+    app: &'a Application,
+    key_id: &'a str,
+) -> impl Iterator<Item = &'a Password> {
+    let title = title(&wish.password);
+    app.passwords.iter().filter(move |key| key.name == title && key.key_id != key_id)
+}
+
+/// What our passwords for the secret are called.
+fn title(secret: &str) -> String {
+    format!("{OWN}{secret}").chars().take(LONGEST_NAME).collect()
+}
+
+fn outputs(wish: &Wish<'_>, app: &Application, principal: &Principal, key: &Password) -> Outputs {
+    let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Outputs {
+        app_id: said(&app.app_id),
+        object_id: said(&principal.id),
+        tenant: principal.tenant.clone(),
+        key_id: said(&key.key_id),
+        user_secret: said(&wish.user),
+        password_secret: said(&wish.password),
+        ..Outputs::default()
+    }
+}
+
+/// With what was stored; the password is what the step is about.
+pub(crate) fn with(outputs: Outputs, user: Stored, password: Stored) -> Outputs {
+    Outputs {
+        name: password.name.clone(),
+        id: password.id.clone(),
+        version: password.version.clone(),
+        expires: password.expires.clone(),
+        secrets: vec![user, password],
+        ..outputs
+    }
+}
