@@ -43,6 +43,9 @@ pub struct Answer {
     pub(crate) response: Response,
 }
 
+/// Why one try did not succeed, and how long Azure asks to wait.
+type Refused = (Failure, Option<Duration>);
+
 impl Answer {
     /// The first header of this name, any case.
     #[must_use]
@@ -220,14 +223,14 @@ impl<'h, H: Http> Arm<'h, H> {
         }
     }
 
-    /// Sends once; beside a failure stands how long Azure asks to wait.
+    /// Sends once.
     fn once(
         &self,
         method: &'static str,
         url: &str,
         body: Option<&Body<H::Secret>>,
         keep: &[&str],
-    ) -> Result<(Answer, Vec<H::Secret>), (Failure, Option<Duration>)> {
+    ) -> Result<(Answer, Vec<H::Secret>), Refused> {
         let plain = |failure: Failure| (failure, None);
         let mut headers = vec![("accept", "application/json".to_owned())];
         let body = match body {
