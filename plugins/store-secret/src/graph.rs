@@ -1,5 +1,6 @@
 //! Applications, service principals and their passwords, in Microsoft Graph.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use arm::{Arm, Body, Failure};
@@ -222,7 +223,9 @@ pub(crate) fn filter(key: &str, value: &str) -> String {
             }
             // OData doubles it.
             b'\'' => text.push_str("%27%27"),
-            _ => text.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(text, "%{byte:02X}");
+            }
         }
     }
     text + "%27"

@@ -40,6 +40,14 @@ struct Wish<'a> {
     rotate: bool,
 }
 
+/// Who is asked.
+struct Azure<'a, 'h, H: Host> {
+    graph: Graph<'h, H>,
+    arm: Arm<'h, H>,
+    place: &'a Place<'h, H>,
+    host: &'h H,
+}
+
 /// Makes what is not there yet, and stores it; tells what was done, for a person.
 ///
 /// # Errors
@@ -54,13 +62,15 @@ pub fn ensure<H: Host>(
     let wish = wish(spec, inputs, place)?;
     let graph = Graph::new(host, &inputs.graph_endpoint)?;
     let arm = Arm::new(host, Some(&inputs.arm_endpoint))?;
+    let azure = Azure { graph, arm, place, host };
+    let Azure { graph, arm, .. } = &azure;
     let found = graph.application(&wish.name, spec.app_id.as_deref())?;
     if let (None, Some(id)) = (&found, &spec.app_id) {
         return Err(Error::new("not-found.azure", format!("there is no application `{id}`"))
             .hint("leave out `app-id` to have one made"));
     }
     if dry_run {
-        return look(&wish, found, &graph, &arm, place, host);
+        return look(&wish, found, &azure);
     }
     let is_new = found.is_none();
     let app = match found {
@@ -76,22 +86,22 @@ pub fn ensure<H: Host>(
     };
     let mut role_assignments = Vec::new();
     for scope in &wish.scopes {
-        let role = role::meant(&arm, host, scope, &spec.role)?;
-        let definition = role::definition(&arm, scope, &role)?;
+        let role = role::meant(arm, host, scope, &spec.role)?;
+        let definition = role::definition(arm, scope, &role)?;
         let there = match is_fresh {
             true => None,
-            false => role::find(&arm, scope, &principal.id, &definition)?,
+            false => role::find(arm, scope, &principal.id, &definition)?,
         };
         role_assignments.push(match there {
             Some(id) => Some(id),
             None => {
-                let assigned = role::assign(&arm, host, scope, &principal.id, &definition)?;
+                let assigned = role::assign(arm, host, scope, &principal.id, &definition)?;
                 changed |= assigned.changed;
                 assigned.id
             }
         });
     }
-    let (user, password, key) = credentials(&wish, &app, is_new, &graph, place, host)?;
+    let (user, password, key) = credentials(&wish, &app, is_new, &azure)?;
     let is_rotated = password.changed;
     changed |= user.changed || is_rotated;
     if !spec.keep_previous {
@@ -118,16 +128,15 @@ fn credentials<H: Host>(
     wish: &Wish<'_>,
     app: &Application,
     is_new: bool,
-    graph: &Graph<'_, H>,
-    place: &Place<'_, H>,
-    host: &H,
+    azure: &Azure<'_, '_, H>,
 ) -> Result<(Stored, Stored, Password)> {
+    let Azure { graph, place, host, .. } = azure;
     let read = |name: &str| match is_new || (wish.rotate && place.is_local()) {
         true => Ok(None),
         false => place.read(name),
     };
     let user = match read(&wish.user)? {
-        Some(present) if is_user(&present, app, host) => present.stored(&wish.user),
+        Some(present) if is_user(&present, app, *host) => present.stored(&wish.user),
         present => {
             let value = match place.is_local() {
                 true => Value::Secret(graph.app_id_as_secret(&app.id)?),
@@ -138,7 +147,7 @@ fn credentials<H: Host>(
     };
     let present = read(&wish.password)?;
     if let Some(present) = &present
-        && let Some(key) = good(present, wish, app, host)
+        && let Some(key) = good(present, wish, app, *host)
     {
         return Ok((user, present.stored(&wish.password), key.clone()));
     }
@@ -162,11 +171,9 @@ fn credentials<H: Host>(
 fn look<H: Host>(
     wish: &Wish<'_>,
     found: Option<Application>,
-    graph: &Graph<'_, H>,
-    arm: &Arm<'_, H>,
-    place: &Place<'_, H>,
-    host: &H,
+    azure: &Azure<'_, '_, H>,
 ) -> Result<(Outputs, String)> {
+    let Azure { graph, arm, place, host } = azure;
     let mut would = Vec::new();
     let is_new = found.is_none();
     let app = found.unwrap_or_default();
@@ -192,14 +199,14 @@ fn look<H: Host>(
     }
     let written = |name: &str| Stored { name: name.to_owned(), changed: true, ..Stored::default() };
     let user = match place.read(&wish.user)? {
-        Some(present) if !is_new && is_user(&present, &app, host) => present.stored(&wish.user),
+        Some(present) if !is_new && is_user(&present, &app, *host) => present.stored(&wish.user),
         _ => {
             would.push(format!("store `{}`", wish.user));
             written(&wish.user)
         }
     };
     let present = place.read(&wish.password)?;
-    let key = present.as_ref().and_then(|present| good(present, wish, &app, host)).cloned();
+    let key = present.as_ref().and_then(|present| good(present, wish, &app, *host)).cloned();
     let password = match (&present, &key) {
         (Some(present), Some(_)) => present.stored(&wish.password),
         _ => {
@@ -250,7 +257,7 @@ fn wish<'a, H: Host>(
     let word = if spec.role.eq_ignore_ascii_case("AcrPush") { "push" } else { "pull" };
     let named = |given: &Option<String>, key: &str, suffix: &str| match (given, registry) {
         (Some(given), _) => Ok(given.clone()),
-        (None, Some(registry)) if !(place.is_local() && !suffix.is_empty()) => {
+        (None, Some(registry)) if !place.is_local() || suffix.is_empty() => {
             Ok(format!("{registry}-{word}{suffix}"))
         }
         (None, _) => Err(Error::invalid(format!("`{key}` of `service-principal` is not said"))

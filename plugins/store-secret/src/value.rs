@@ -1,5 +1,7 @@
 //! One secret, from a handle or made up.
 
+use std::fmt::Write as _;
+
 use windlass_plugin::{Error, Result};
 
 use crate::host::Host;
@@ -12,6 +14,16 @@ use crate::wish::{Facts, When};
 enum Source<'a> {
     Secret(&'a str),
     Generate(&'a Generate),
+}
+
+/// What is to be done.
+struct Job<'a, 'h, H: Host> {
+    name: &'a str,
+    facts: Facts,
+    inputs: &'a Inputs,
+    place: &'a Place<'h, H>,
+    host: &'a H,
+    dry_run: bool,
 }
 
 /// Stores the secret that `inputs` name; tells what was done, for a person.
@@ -38,116 +50,120 @@ pub fn set<H: Host>(
                 "say `secret = \"NAME\"`, a name in `[secrets]`, or `generate = { length = 32 }`",
             )),
         };
+    let job = Job { name, facts, inputs, place, host, dry_run };
     match source {
-        Source::Secret(secret) => given(secret, name, &facts, inputs, place, host, dry_run),
-        Source::Generate(generate) => made(generate, name, &facts, inputs, place, host, dry_run),
+        Source::Secret(secret) => job.given(secret),
+        Source::Generate(generate) => job.made(generate),
     }
 }
 
-fn given<H: Host>(
-    secret: &str,
-    name: &str,
-    facts: &Facts,
-    inputs: &Inputs,
-    place: &Place<'_, H>,
-    host: &H,
-    dry_run: bool,
-) -> Result<(Stored, String)> {
-    let value = host.secret(secret)?;
-    if host.is_empty(&value) {
-        return Err(empty(secret));
-    }
-    let mut present = None;
-    if inputs.only_if_changed && !inputs.rotate {
-        present = match place.read(name) {
-            // Who may only write still writes; whoever may not do that either is told so there.
-            Err(error) if error.is("denied") && !dry_run => {
-                host.say(&format!("`{name}` cannot be read, so it is written: {error}"));
-                None
-            }
-            // Nothing is known of the local store but what is declared; a new value mends all of it.
-            Err(_) if place.is_local() => None,
-            other => other?,
+impl<H: Host> Job<'_, '_, H> {
+    fn given(&self, secret: &str) -> Result<(Stored, String)> {
+        let name = self.name;
+        let value = self.host.secret(secret)?;
+        if self.host.is_empty(&value) {
+            return Err(empty(secret));
+        }
+        let mut present = None;
+        if self.inputs.only_if_changed && !self.inputs.rotate {
+            present = match self.place.read(name) {
+                // Who may only write still writes; whoever may not do that either is told so there.
+                Err(error) if error.is("denied") && !self.dry_run => {
+                    self.host.say(&format!("`{name}` cannot be read, so it is written: {error}"));
+                    None
+                }
+                // Nothing is known of the local store but what is declared; a new value mends all of it.
+                Err(_) if self.place.is_local() => None,
+                other => other?,
+            };
+        }
+        let is_same = match present.as_ref().and_then(|present| present.value.as_ref()) {
+            None => false,
+            Some(other) => match self.host.equals(&value, other) {
+                Ok(is_same) => is_same,
+                Err(error) if error.is("denied") => {
+                    self.host.say(&format!(
+                        "`{secret}` has an `only-to` and cannot be compared, so it is written"
+                    ));
+                    false
+                }
+                Err(error) => return Err(error),
+            },
         };
-    }
-    let is_same = match present.as_ref().and_then(|present| present.value.as_ref()) {
-        None => false,
-        Some(other) => match host.equals(&value, other) {
-            Ok(is_same) => is_same,
-            Err(error) if error.is("denied") => {
-                host.say(&format!(
-                    "`{secret}` has an `only-to` and cannot be compared, so it is written"
-                ));
-                false
+        if let Some(closed) = present.as_ref().and_then(|present| present.closed.as_deref()) {
+            self.host.say(&format!(
+                "`{name}` is there and cannot be compared, {closed}, so it is written"
+            ));
+        }
+        match &present {
+            Some(present) if is_same => self.settle(present),
+            _ if self.dry_run => Ok(self.would(present.as_ref(), "stored")),
+            _ => {
+                let stored =
+                    self.place.write(name, Value::Secret(value), &self.facts, present.as_ref())?;
+                let summary = format!("stored `{name}` in {}", self.place.shown());
+                Ok((stored, summary))
             }
-            Err(error) => return Err(error),
-        },
-    };
-    if let Some(closed) = present.as_ref().and_then(|present| present.closed.as_deref()) {
-        host.say(&format!("`{name}` is there and cannot be compared, {closed}, so it is written"));
-    }
-    match &present {
-        Some(present) if is_same => settle(name, present, facts, place, host, dry_run),
-        _ if dry_run => Ok(would(name, present.as_ref(), place, "stored")),
-        _ => {
-            let stored = place.write(name, Value::Secret(value), facts, present.as_ref())?;
-            let summary = format!("stored `{name}` in {}", place.shown());
-            Ok((stored, summary))
         }
     }
-}
 
-fn made<H: Host>(
-    generate: &Generate,
-    name: &str,
-    facts: &Facts,
-    inputs: &Inputs,
-    place: &Place<'_, H>,
-    host: &H,
-    dry_run: bool,
-) -> Result<(Stored, String)> {
-    let present = if inputs.rotate && place.is_local() { None } else { place.read(name)? };
-    let is_good = |present: &Present<H::Secret>| {
-        let is_empty = present.value.as_ref().is_some_and(|value| host.is_empty(value));
-        !is_empty && present.expires.is_none_or(|end| end > host.clock())
-    };
-    match &present {
-        Some(present) if !inputs.rotate && is_good(present) => {
-            if let Some(closed) = &present.closed {
-                host.warn(&format!("`{name}` is there, but cannot be read: {closed}"));
-                return Ok((present.stored(name), format!("`{name}` is there already")));
+    fn made(&self, generate: &Generate) -> Result<(Stored, String)> {
+        let name = self.name;
+        let present = if self.inputs.rotate && self.place.is_local() {
+            None
+        } else {
+            self.place.read(name)?
+        };
+        let is_good = |present: &Present<H::Secret>| {
+            let is_empty = present.value.as_ref().is_some_and(|value| self.host.is_empty(value));
+            !is_empty && present.expires.is_none_or(|end| end > self.host.clock())
+        };
+        match &present {
+            Some(present) if !self.inputs.rotate && is_good(present) => {
+                if let Some(closed) = &present.closed {
+                    self.host.warn(&format!("`{name}` is there, but cannot be read: {closed}"));
+                    return Ok((present.stored(name), format!("`{name}` is there already")));
+                }
+                self.settle(present)
             }
-            settle(name, present, facts, place, host, dry_run)
-        }
-        _ if dry_run => Ok(would(name, present.as_ref(), place, "generated and stored")),
-        _ => {
-            let value = host.generate(generate.length, generate.alphabet)?;
-            let stored = place.write(name, Value::Secret(value), facts, present.as_ref())?;
-            Ok((stored, format!("generated `{name}` and stored it in {}", place.shown())))
+            _ if self.dry_run => Ok(self.would(present.as_ref(), "generated and stored")),
+            _ => {
+                let value = self.host.generate(generate.length, generate.alphabet)?;
+                let stored =
+                    self.place.write(name, Value::Secret(value), &self.facts, present.as_ref())?;
+                Ok((stored, format!("generated `{name}` and stored it in {}", self.place.shown())))
+            }
         }
     }
-}
 
-/// The value is as it should be; what is stored with it may not.
-fn settle<H: Host>(
-    name: &str,
-    present: &Present<H::Secret>,
-    facts: &Facts,
-    place: &Place<'_, H>,
-    host: &H,
-    dry_run: bool,
-) -> Result<(Stored, String)> {
-    let differs = differences(present, facts, host.clock());
-    let (Place::Vault(vault), Some(id), false) = (place, &present.id, differs.is_empty()) else {
-        return Ok((present.stored(name), format!("`{name}` is the same already")));
-    };
-    let what = differs.join(", ");
-    if dry_run {
-        let stored = Stored { changed: true, ..present.stored(name) };
-        return Ok((stored, format!("would change {what} of `{name}`")));
+    /// The value is as it should be; what is stored with it may not.
+    fn settle(&self, present: &Present<H::Secret>) -> Result<(Stored, String)> {
+        let name = self.name;
+        let differs = differences(present, &self.facts, self.host.clock());
+        let (Place::Vault(vault), Some(id), false) = (self.place, &present.id, differs.is_empty())
+        else {
+            return Ok((present.stored(name), format!("`{name}` is the same already")));
+        };
+        let what = differs.join(", ");
+        if self.dry_run {
+            let stored = Stored { changed: true, ..present.stored(name) };
+            return Ok((stored, format!("would change {what} of `{name}`")));
+        }
+        let stored = vault.update(name, id, &self.facts, &present.tags)?;
+        Ok((stored, format!("changed {what} of `{name}`; its value is the same")))
     }
-    let stored = vault.update(name, id, facts, &present.tags)?;
-    Ok((stored, format!("changed {what} of `{name}`; its value is the same")))
+
+    fn would(&self, present: Option<&Present<H::Secret>>, what: &str) -> (Stored, String) {
+        let name = self.name;
+        let stored = Stored { name: name.to_owned(), changed: true, ..Stored::default() };
+        let mut summary = format!("`{name}` would be {what} in {}", self.place.shown());
+        if let (None, Place::Vault(vault)) = (present, self.place)
+            && let Some(date) = vault.purge_date(name)
+        {
+            let _ = write!(summary, "; a deleted secret has the name until {date}, see `deleted`");
+        }
+        (stored, summary)
+    }
 }
 
 /// What is stored with a value and should be different. A duration counts from when it is written: it
@@ -176,22 +192,6 @@ fn differences<S>(present: &Present<S>, facts: &Facts, now: u64) -> Vec<&'static
         ("enabled", is_open),
     ];
     same.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
-}
-
-fn would<H: Host>(
-    name: &str,
-    present: Option<&Present<H::Secret>>,
-    place: &Place<'_, H>,
-    what: &str,
-) -> (Stored, String) {
-    let stored = Stored { name: name.to_owned(), changed: true, ..Stored::default() };
-    let mut summary = format!("`{name}` would be {what} in {}", place.shown());
-    if let (None, Place::Vault(vault)) = (present, place)
-        && let Some(date) = vault.purge_date(name)
-    {
-        summary.push_str(&format!("; a deleted secret has the name until {date}, see `deleted`"));
-    }
-    (stored, summary)
 }
 
 fn empty(secret: &str) -> Error {

@@ -25,11 +25,13 @@ fn asked(given: &Value) -> Vec<String> {
         let mut add = |value: &Value| match value {
             Value::Null | Value::Bool(false) => {}
             Value::String(text) => asked.push(format!("{} {text}", request.capability())),
-            other => asked.push(format!("{} {other}", request.capability())),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                asked.push(format!("{} {other}", request.capability()));
+            }
         };
-        match &value {
-            Value::Array(values) => values.iter().for_each(&mut add),
-            other => add(other),
+        match value.as_array() {
+            Some(values) => values.iter().for_each(&mut add),
+            None => add(&value),
         }
     }
     asked

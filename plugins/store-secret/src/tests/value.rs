@@ -268,7 +268,7 @@ fn each_refusal_says_what_to_do() {
             "{inner}: {:?}",
             error.hint_text()
         );
-        assert_eq!(error.is_retryable(), false);
+        assert!(!error.is_retryable());
     }
     let mut table = Table::default();
     for _ in 0..6 {
