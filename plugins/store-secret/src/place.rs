@@ -32,7 +32,7 @@ pub enum Value<S> {
 /// What is there.
 #[derive(Debug)]
 pub struct Present<S> {
-    /// The value; none of one that may not be read now.
+    /// The value; none of one that was not asked for, or may not be read now.
     pub value: Option<S>,
     /// Its id, with the version.
     pub id: Option<String>,
@@ -104,6 +104,17 @@ impl<'h, H: Host> Place<'h, H> {
         }
     }
 
+    /// What stands beside the value of `name`, which is not needed.
+    ///
+    /// # Errors
+    /// Those of the place.
+    pub fn describe(&self, name: &str) -> Result<Option<Present<H::Secret>>> {
+        match self {
+            Self::Vault(vault) => vault.describe(name),
+            Self::Local(local) => local.read(name),
+        }
+    }
+
     /// Stores `value` under `name`. Tags that `present` has stay.
     ///
     /// # Errors
@@ -132,7 +143,7 @@ impl<'h, H: Host> Place<'h, H> {
         }
     }
 
-    /// A secret of its own for what is no secret: the local store takes nothing else.
+    /// Whether it takes nothing but secrets.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))

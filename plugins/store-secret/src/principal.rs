@@ -131,11 +131,9 @@ fn credentials<H: Host>(
     azure: &Azure<'_, '_, H>,
 ) -> Result<(Stored, Stored, Password)> {
     let Azure { graph, place, host, .. } = azure;
-    let read = |name: &str| match is_new || (wish.rotate && place.is_local()) {
-        true => Ok(None),
-        false => place.read(name),
-    };
-    let user = match read(&wish.user)? {
+    let is_unread = is_new || (wish.rotate && place.is_local());
+    let user = if is_unread { None } else { place.describe(&wish.user)? };
+    let user = match user {
         Some(present) if is_user(&present, app, *host) => present.stored(&wish.user),
         present => {
             let value = match place.is_local() {
@@ -145,7 +143,7 @@ fn credentials<H: Host>(
             place.write(&wish.user, value, &marked(wish, app, None), present.as_ref())?
         }
     };
-    let present = read(&wish.password)?;
+    let present = if is_unread { None } else { place.read(&wish.password)? };
     if let Some(present) = &present
         && let Some(key) = good(present, wish, app, *host)
     {
@@ -198,7 +196,7 @@ fn look<H: Host>(
         role_assignments.push(there);
     }
     let written = |name: &str| Stored { name: name.to_owned(), changed: true, ..Stored::default() };
-    let user = match place.read(&wish.user)? {
+    let user = match place.describe(&wish.user)? {
         Some(present) if !is_new && is_user(&present, &app, *host) => present.stored(&wish.user),
         _ => {
             would.push(format!("store `{}`", wish.user));
@@ -297,7 +295,9 @@ fn marked(wish: &Wish<'_>, app: &Application, key: Option<&Password>) -> Facts {
 
 /// Whether it is the user that was stored here: whoever sets another value does so without our tags.
 fn is_user<H: Host>(present: &Present<H::Secret>, app: &Application, host: &H) -> bool {
-    is_open(present, host) && present.tag(APP_ID) == Some(app.app_id.as_str())
+    present.closed.is_none()
+        && !present.value.as_ref().is_some_and(|value| host.is_empty(value))
+        && present.tag(APP_ID) == Some(app.app_id.as_str())
 }
 
 /// The password that is stored, if the application has it for long enough.

@@ -36,6 +36,14 @@ struct World {
     state: RefCell<BTreeMap<String, Vec<u8>>>,
     made: Cell<usize>,
     warned: RefCell<Vec<String>>,
+    kept: RefCell<Vec<String>>,
+}
+
+/// What the plugin sees of an answer: never a secret.
+fn unseen(response: Response) -> Response {
+    let body = String::from_utf8_lossy(&response.body);
+    assert!(!body.contains(SECRET), "the plugin sees {body}");
+    response
 }
 
 impl World {
@@ -120,7 +128,7 @@ impl Http for World {
     type Secret = String;
 
     fn send(&self, request: &Request<'_, String>) -> Result<Response> {
-        self.table.send(request)
+        Ok(unseen(self.table.send(request)?))
     }
 
     fn send_keeping(
@@ -128,7 +136,9 @@ impl Http for World {
         request: &Request<'_, String>,
         keep: &[&str],
     ) -> Result<(Response, Vec<String>)> {
-        self.table.send_keeping(request, keep)
+        let (response, kept) = self.table.send_keeping(request, keep)?;
+        self.kept.borrow_mut().extend(kept.clone());
+        Ok((unseen(response), kept))
     }
 
     fn sleep(&self, pause: Duration) {

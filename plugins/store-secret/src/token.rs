@@ -81,11 +81,9 @@ pub fn ensure<H: Host>(
     }
     let token = token.unwrap_or_default();
     let written = |name: &str| Stored { name: name.to_owned(), changed: true, ..Stored::default() };
-    let read = |name: &str| match is_new && !dry_run || (wish.rotate && place.is_local()) {
-        true => Ok(None),
-        false => place.read(name),
-    };
-    let user = match read(&wish.user)? {
+    let is_unread = (is_new && !dry_run) || (wish.rotate && place.is_local());
+    let user = if is_unread { None } else { place.describe(&wish.user)? };
+    let user = match user {
         Some(present) if is_ours(&present, &wish, host) => present.stored(&wish.user),
         present => {
             done.push(format!("`{}`", wish.user));
@@ -95,7 +93,7 @@ pub fn ensure<H: Host>(
             }
         }
     };
-    let present = read(&wish.password)?;
+    let present = if is_unread { None } else { place.read(&wish.password)? };
     let password = match &present {
         Some(present) if is_good(present, &token, &wish, host) => present.stored(&wish.password),
         present => {
@@ -114,8 +112,8 @@ pub fn ensure<H: Host>(
     let outputs = Outputs {
         changed: !done.is_empty(),
         token: Some(wish.id.to_string()),
-        user_secret: Some(wish.user.clone()),
-        password_secret: Some(wish.password.clone()),
+        user_secret: Some(wish.user),
+        password_secret: Some(wish.password),
         ..Outputs::default()
     };
     Ok((with(outputs, user, password), summary))
@@ -313,13 +311,13 @@ fn has_map(token: &Json, wish: &Wish<'_>) -> bool {
 fn is_ours<H: Host>(present: &Present<H::Secret>, wish: &Wish<'_>, host: &H) -> bool {
     let name = format!("{}/{}", wish.registry.name(), wish.spec.name);
     present.closed.is_none()
-        && present.value.as_ref().is_some_and(|value| !host.is_empty(value))
+        && !present.value.as_ref().is_some_and(|value| host.is_empty(value))
         && present.tag(TOKEN) == Some(name.as_str())
 }
 
 /// Whether the token still has the password that is stored, for long enough.
 fn is_good<H: Host>(present: &Present<H::Secret>, token: &Json, wish: &Wish<'_>, host: &H) -> bool {
-    if wish.rotate || !is_ours(present, wish, host) {
+    if wish.rotate || present.value.is_none() || !is_ours(present, wish, host) {
         return false;
     }
     let passwords = token.pointer("/properties/credentials/passwords").and_then(Json::as_array);

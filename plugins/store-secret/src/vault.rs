@@ -20,6 +20,9 @@ const VERSION: &str = "7.4";
 /// Between two tries while a vault recovers or purges: it takes seconds.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Pages of versions, of 25 each: a secret has at most 500.
+const MOST_PAGES: usize = 100;
+
 /// How long that is waited for: what az waits for a recovery.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -93,6 +96,35 @@ impl<'h, H: Host> Vault<'h, H> {
         Ok(Some(present(&answer.value, kept.pop())))
     }
 
+    /// What stands beside the newest version of `name`. Its value is not asked for: what the host reads
+    /// as a secret is hidden wherever it is shown, which the id of an application must not be.
+    ///
+    /// # Errors
+    /// Those of Azure, explained.
+    pub fn describe(&self, name: &str) -> Result<Option<Present<H::Secret>>> {
+        let mut path = self.path(&format!("secrets/{name}/versions"));
+        let mut newest: Option<(u64, Present<H::Secret>)> = None;
+        for _ in 0..MOST_PAGES {
+            let answer = match self.arm.ask("GET", &path, None, &[]) {
+                Ok((answer, _)) => answer.value,
+                Err(failure) if is_missing(&failure) => return Ok(None),
+                Err(failure) => return Err(self.explained(failure)),
+            };
+            for version in answer.get("value").and_then(Json::as_array).into_iter().flatten() {
+                let created = version.pointer("/attributes/created").and_then(Json::as_u64);
+                let created = created.unwrap_or_default();
+                if newest.as_ref().is_none_or(|(newest, _)| created >= *newest) {
+                    newest = Some((created, present(version, None)));
+                }
+            }
+            match answer.get("nextLink").and_then(Json::as_str) {
+                Some(next) if !next.is_empty() => next.clone_into(&mut path),
+                _ => return Ok(newest.map(|(_, present)| present)),
+            }
+        }
+        Err(Error::new("azure.odd-answer", format!("the list of versions of `{name}` has no end")))
+    }
+
     /// When the deleted secret that has the name `name` is gone for good; none if there is none, or
     /// nobody may know.
     #[must_use]
@@ -115,17 +147,17 @@ impl<'h, H: Host> Vault<'h, H> {
         tags: &BTreeMap<String, String>,
     ) -> Result<Stored> {
         let mut json = json!({ "value": null });
-        self.describe(&mut json, facts, tags);
-        let body = match value {
+        self.fill(&mut json, facts, tags);
+        // Azure sends the value back.
+        let (body, keep): (_, &[&str]) = match value {
             Value::Text(text) => {
                 put(&mut json, "value", text.into());
-                Body::from(json)
+                (Body::from(json), &[])
             }
-            Value::Secret(secret) => Body::from(json).sealed("/value", secret),
+            Value::Secret(secret) => (Body::from(json).sealed("/value", secret), &["/value"]),
         };
         let path = self.path(&format!("secrets/{name}"));
-        // Azure sends the value back.
-        let set = || Ok(self.arm.ask("PUT", &path, Some(&body), &["/value"])?.0.value);
+        let set = || Ok(self.arm.ask("PUT", &path, Some(&body), keep)?.0.value);
         let answer = match set() {
             Err(failure) if inner(&failure) == Some(DELETED) => {
                 self.make_room(name, failure)?;
@@ -149,7 +181,7 @@ impl<'h, H: Host> Vault<'h, H> {
         tags: &BTreeMap<String, String>,
     ) -> Result<Stored> {
         let mut json = json!({});
-        self.describe(&mut json, facts, tags);
+        self.fill(&mut json, facts, tags);
         let version = version(id).unwrap_or_default();
         let path = self.path(&format!("secrets/{name}/{version}"));
         let asked = self.arm.ask("PATCH", path, Some(&Body::from(json)), &[]);
@@ -161,7 +193,7 @@ impl<'h, H: Host> Vault<'h, H> {
         format!("{}/{rest}?api-version={VERSION}", self.prefix)
     }
 
-    fn describe(&self, json: &mut Json, facts: &Facts, tags: &BTreeMap<String, String>) {
+    fn fill(&self, json: &mut Json, facts: &Facts, tags: &BTreeMap<String, String>) {
         let mut tags = tags.clone();
         tags.extend(facts.tags.clone());
         if !tags.is_empty() {

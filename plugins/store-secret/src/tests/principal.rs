@@ -54,6 +54,17 @@ fn user() -> Value {
     secret("myregistry-pull-usr", APP_ID, &json!({ "tags": { "windlass-app-id": APP_ID } }))
 }
 
+/// The versions of the user: the list has no order.
+fn users() -> Value {
+    let version = |created: u64, tags: Value| {
+        json!({ "id": format!("https://kv1.vault.azure.net/secrets/myregistry-pull-usr/{created}"),
+            "attributes": { "enabled": true, "created": created }, "tags": tags })
+    };
+    json!({ "nextLink": null, "value": [
+        version(NOW, json!({ "windlass-app-id": APP_ID })), version(NOW - 9, json!({ "windlass-app-id": "older" })),
+    ] })
+}
+
 fn password(key: &str) -> Value {
     let tags = json!({ "windlass-app-id": APP_ID, "windlass-key-id": key });
     secret(
@@ -84,7 +95,7 @@ fn fresh() -> Table {
 fn all_of_it_is_made_with_fewer_requests_than_az_sends() {
     let table = fresh()
         .then(201, &[], &assignment())
-        .then(200, &[], &user())
+        .then(200, &[], &users())
         .then(200, &[], &added(KEY))
         .then(200, &[], &password(KEY));
     let (world, found) = run(table, inputs(json!({})));
@@ -113,6 +124,8 @@ fn all_of_it_is_made_with_fewer_requests_than_az_sends() {
             "PUT /secrets/myregistry-pull-pwd?api-version=7.4",
         ]
     );
+    // The host hides what it keeps wherever it is shown: the id must be none of that.
+    assert_eq!(*world.kept.borrow(), ["s3cr3t-password", "s3cr3t-password"]);
     // The bodies are az's, but for the password's name.
     assert_eq!(
         world.body("POST", "/v1.0/applications"),
@@ -156,7 +169,7 @@ fn all_of_it_is_made_with_fewer_requests_than_az_sends() {
 #[test]
 fn a_second_run_changes_nothing() {
     let table = there(&app(&[("windlass-myregistry-pull-pwd", KEY, 365)]))
-        .then(200, &[], &user())
+        .then(200, &[], &users())
         .then(200, &[], &password(KEY));
     let (world, found) = run(table, inputs(json!({ "keep-previous": false })));
     let (outputs, summary) = found.unwrap();
@@ -171,7 +184,7 @@ fn a_second_run_changes_nothing() {
             &format!(
                 "GET {REG}/providers/Microsoft.Authorization/roleAssignments?$filter=principalId%20eq%20%27{SP}%27&api-version=2022-04-01"
             ),
-            "GET /secrets/myregistry-pull-usr/?api-version=7.4",
+            "GET /secrets/myregistry-pull-usr/versions?api-version=7.4",
             "GET /secrets/myregistry-pull-pwd/?api-version=7.4",
         ]
     );
@@ -199,7 +212,7 @@ fn a_password_is_made_anew_where_it_is_not_good_any_more() {
         (good, password(KEY), json!({ "rotate": true })),
     ] {
         let table = there(&app)
-            .then(200, &[], &user())
+            .then(200, &[], &users())
             .then(200, &[], &stored)
             .then(200, &[], &added("new"))
             .then(200, &[], &password("new"));
@@ -219,7 +232,7 @@ fn earlier_passwords_of_ours_go_when_the_new_one_is_stored() {
     let ours = "windlass-myregistry-pull-pwd";
     let app = app(&[(ours, KEY, 10), ("rbac", "other", 100), (ours, "older", 1)]);
     let table = there(&app)
-        .then(200, &[], &user())
+        .then(200, &[], &users())
         .then(200, &[], &password(KEY))
         .then(200, &[], &added("new"))
         .then(200, &[], &password("new"))
@@ -244,7 +257,7 @@ fn earlier_passwords_of_ours_go_when_the_new_one_is_stored() {
 #[test]
 fn a_password_that_cannot_be_stored_is_removed_again() {
     let table = there(&app(&[]))
-        .then(200, &[], &user())
+        .then(200, &[], &users())
         .then(404, &[], &not_found())
         .then(200, &[], &added("new"))
         .then(403, &[], &refusal("Forbidden", "ForbiddenByRbac", "no."))
@@ -413,7 +426,7 @@ fn an_assignment_counts_where_it_is_for_all_of_the_scope() {
         if !is_there {
             table = table.then(201, &[], &assignment());
         }
-        let table = table.then(200, &[], &user()).then(200, &[], &password(KEY));
+        let table = table.then(200, &[], &users()).then(200, &[], &password(KEY));
         let (_, outcome) = run(table, inputs(json!({})));
         assert_eq!(outcome.unwrap().0.changed, !is_there, "{found}");
     }
@@ -466,7 +479,7 @@ fn applications_are_told_apart_and_refusals_of_graph_explained() {
         let error = run(Table::default().then(200, &[], &answer), inputs(json!({}))).1.unwrap_err();
         assert_eq!(error.code(), "azure.odd-answer");
     }
-    let table = there(&app(&[])).then(200, &[], &user()).then(404, &[], &not_found()).then(
+    let table = there(&app(&[])).then(200, &[], &users()).then(404, &[], &not_found()).then(
         200,
         &[],
         &json!({ "keyId": KEY, "secretText": "" }),
@@ -492,11 +505,11 @@ fn a_dry_run_says_what_would_be_made() {
     );
     assert_eq!((outputs.changed, outputs.app_id), (true, None));
     let table = there(&app(&[("windlass-myregistry-pull-pwd", KEY, 365)]))
-        .then(200, &[], &user())
+        .then(200, &[], &users())
         .then(200, &[], &password(KEY));
     assert!(!look(table, inputs(json!({}))).1.unwrap().0.changed);
     let ours = "windlass-myregistry-pull-pwd";
-    let table = there(&app(&[(ours, KEY, 365), (ours, "older", 1)])).then(200, &[], &user()).then(
+    let table = there(&app(&[(ours, KEY, 365), (ours, "older", 1)])).then(200, &[], &users()).then(
         200,
         &[],
         &password(KEY),
@@ -528,4 +541,43 @@ fn the_local_store_takes_them_too() {
         (outputs.changed, outputs.expires.as_deref()),
         (false, Some("2027-11-22T15:27:39Z"))
     );
+}
+
+#[test]
+fn the_newest_version_of_the_user_counts() {
+    let version = |created: u64, tags: Value, enabled: bool| {
+        json!({ "id": format!("https://kv1.vault.azure.net/secrets/u/{created}"),
+            "attributes": { "enabled": enabled, "created": created }, "tags": tags })
+    };
+    let ours = json!({ "windlass-app-id": APP_ID });
+    let next = "https://kv1.vault.azure.net:443/secrets/u/versions?api-version=7.4&$skiptoken=x";
+    let page = |found: Value| json!({ "value": [found], "nextLink": null });
+    for (newer, is_there) in [
+        (version(NOW + 1, ours.clone(), true), true),
+        (version(NOW + 1, ours.clone(), false), false),
+        (version(NOW + 1, json!({}), true), false),
+        (version(NOW - 1, json!({}), true), true),
+    ] {
+        let mut table = there(&app(&[("x", KEY, 365)]))
+            .then(
+                200,
+                &[],
+                &json!({ "value": [version(NOW, ours.clone(), true)], "nextLink": next }),
+            )
+            .then(200, &[], &page(newer.clone()));
+        if !is_there {
+            table = table.then(200, &[], &user());
+        }
+        let (world, found) = run(table.then(200, &[], &password(KEY)), inputs(json!({})));
+        let (outputs, summary) = found.unwrap();
+        assert_eq!(outputs.changed, !is_there, "{newer}");
+        assert_eq!(world.table.calls()[5].url, next);
+        assert_eq!(summary.contains("again"), !is_there, "{summary}");
+    }
+    // Without an end it is no list.
+    let mut table = there(&app(&[]));
+    for _ in 0..100 {
+        table = table.then(200, &[], &json!({ "value": [], "nextLink": next }));
+    }
+    assert_eq!(run(table, inputs(json!({}))).1.unwrap_err().code(), "azure.odd-answer");
 }

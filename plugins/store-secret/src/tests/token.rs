@@ -53,6 +53,12 @@ fn user() -> Value {
     secret("puller-usr", "puller", &json!({ "tags": { "windlass-token": "myregistry/puller" } }))
 }
 
+fn users() -> Value {
+    let mut user = user();
+    user.as_object_mut().unwrap().remove("value");
+    json!({ "value": [user] })
+}
+
 #[test]
 fn a_token_is_made_and_its_password_stored() {
     let place = format!("{REG}/operationResults/x?{VERSION}");
@@ -116,7 +122,7 @@ fn a_second_run_changes_nothing_and_a_new_password_takes_the_other_place() {
         Table::default()
             .then(200, &[], &map())
             .then(200, &[], &token(json!([told(slot)])))
-            .then(200, &[], &user())
+            .then(200, &[], &users())
             .then(200, &[], &stored("password1"))
     };
     let (world, found) = run(there("password1"), inputs(json!({})));
@@ -142,7 +148,7 @@ fn an_operation_is_followed_by_its_status() {
     let begin = || {
         Table::default()
             .then(200, &[], &token(json!([])))
-            .then(200, &[], &user())
+            .then(200, &[], &users())
             .then(404, &[], &not_found())
             .then(202, &[("azure-asyncoperation", status), ("location", place)], &Value::Null)
             .then(200, &[], &json!({ "status": "Creating" }))
@@ -165,7 +171,7 @@ fn an_operation_is_followed_by_its_status() {
     // Neither a password nor a place where it will be.
     let table = Table::default()
         .then(200, &[], &token(json!([])))
-        .then(200, &[], &user())
+        .then(200, &[], &users())
         .then(404, &[], &not_found())
         .then(202, &[], &Value::Null);
     assert_eq!(run(table, inputs(spec)).1.unwrap_err().code(), "azure.odd-answer");
