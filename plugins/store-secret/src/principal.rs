@@ -4,7 +4,9 @@
 //! principal, role, the user, a password, the password stored, earlier ones removed. A password that
 //! could not be stored is removed again.
 
-use arm::{Arm, ResourceId};
+mod wish;
+
+use arm::Arm;
 use windlass_plugin::{Error, Result};
 
 use crate::graph::{Application, Graph, Password, Principal};
@@ -12,8 +14,9 @@ use crate::host::Host;
 use crate::inputs::{Inputs, ServicePrincipal};
 use crate::outputs::{Outputs, Stored};
 use crate::place::{Place, Present, Value};
-use crate::role::{self, REGISTRY};
-use crate::wish::{Facts, OWN, When, validity};
+use crate::role;
+use crate::wish::{Facts, OWN, When};
+use wish::{Wish, wish};
 
 /// The tag with the application's id.
 const APP_ID: &str = "windlass-app-id";
@@ -21,24 +24,8 @@ const APP_ID: &str = "windlass-app-id";
 /// The tag with the password's id.
 const KEY_ID: &str = "windlass-key-id";
 
-/// The most scopes of one principal: each costs requests.
-const MOST_SCOPES: usize = 20;
-
 /// The longest name of a password; Graph's limit is not told, and this is below what is known to work.
 const LONGEST_NAME: usize = 60;
-
-/// What is wanted.
-struct Wish<'a> {
-    spec: &'a ServicePrincipal,
-    name: String,
-    scopes: Vec<ResourceId>,
-    user: String,
-    password: String,
-    valid: u64,
-    renew: u64,
-    facts: Facts,
-    rotate: bool,
-}
 
 /// Who is asked.
 struct Azure<'a, 'h, H: Host> {
@@ -230,56 +217,6 @@ fn look<H: Host>(
         ..outputs(wish, &app, &principal, &key)
     };
     Ok((with(outputs, user, password), summary))
-}
-
-fn wish<'a, H: Host>(
-    spec: &'a ServicePrincipal,
-    inputs: &Inputs,
-    place: &Place<'_, H>,
-) -> Result<Wish<'a>> {
-    let scopes = spec.scope.as_slice();
-    if scopes.is_empty() || scopes.len() > MOST_SCOPES {
-        return Err(Error::invalid(format!("the service principal has {} scopes", scopes.len()))
-            .hint(format!(
-                "say 1 to {MOST_SCOPES} resource ids: `az acr show --name REGISTRY --query id`"
-            )));
-    }
-    let scopes: Vec<ResourceId> =
-        scopes.iter().map(|scope| Ok(scope.parse::<ResourceId>()?)).collect::<Result<_>>()?;
-    if spec.role.is_empty() || spec.role.len() > 512 || spec.role.contains(['?', '#', '%', '\\']) {
-        return Err(
-            Error::invalid(format!("`{}` is no role", spec.role)).hint("say `role = \"AcrPull\"`")
-        );
-    }
-    let registry = scopes.iter().find(|scope| scope.is_a(REGISTRY)).map(ResourceId::name);
-    let word = if spec.role.eq_ignore_ascii_case("AcrPush") { "push" } else { "pull" };
-    let named = |given: &Option<String>, key: &str, suffix: &str| match (given, registry) {
-        (Some(given), _) => Ok(given.clone()),
-        (None, Some(registry)) if !place.is_local() || suffix.is_empty() => {
-            Ok(format!("{registry}-{word}{suffix}"))
-        }
-        (None, _) => Err(Error::invalid(format!("`{key}` of `service-principal` is not said"))
-            .hint(format!("only for a registry and a vault there is a usual one: say `{key}`"))),
-    };
-    let name = match &spec.app_id {
-        Some(id) => spec.name.clone().unwrap_or_else(|| id.clone()),
-        None => named(&spec.name, "name", "")?,
-    };
-    if name.is_empty() || name.chars().count() > 120 {
-        return Err(Error::invalid(format!("no application can be called `{name}`"))
-            .hint("a name has 1 to 120 characters"));
-    }
-    let user = named(&spec.user_secret, "user-secret", "-usr")?;
-    let password = named(&spec.password_secret, "password-secret", "-pwd")?;
-    place.checked(&user)?;
-    place.checked(&password)?;
-    if user.eq_ignore_ascii_case(&password) {
-        return Err(Error::invalid("`user-secret` and `password-secret` are the same")
-            .hint("say two names"));
-    }
-    let (valid, renew) = validity(&spec.valid, spec.renew_before.as_deref())?;
-    let facts = Facts::of(inputs)?;
-    Ok(Wish { spec, name, scopes, user, password, valid, renew, facts, rotate: inputs.rotate })
 }
 
 /// What is stored with a credential: the password's end is the secret's.

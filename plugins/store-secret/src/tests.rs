@@ -1,8 +1,10 @@
 //! All of it over a table of answers. What the real `az` sent for the same intent stands beside ours.
 
+mod inputs;
 mod local;
 mod principal;
 mod requests;
+mod role;
 mod token;
 mod value;
 

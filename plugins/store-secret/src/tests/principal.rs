@@ -1,25 +1,25 @@
 use super::*;
 use crate::role;
 
-const REG: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1/providers/Microsoft.ContainerRegistry/registries/myregistry";
-const APP: &str = "c4b4c697-4fff-4aa0-b8c2-5f08f4fc3673";
-const APP_ID: &str = "ceac33e0-e7be-4bb8-8d67-6850df5e7ac6";
-const SP: &str = "3e3f7e4a-687d-476c-bf86-44bad150b09c";
-const KEY: &str = "6bc7bc25-79d1-459f-95d4-008d52051b49";
-const PULL: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d";
+pub(super) const REG: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1/providers/Microsoft.ContainerRegistry/registries/myregistry";
+pub(super) const APP: &str = "c4b4c697-4fff-4aa0-b8c2-5f08f4fc3673";
+pub(super) const APP_ID: &str = "ceac33e0-e7be-4bb8-8d67-6850df5e7ac6";
+pub(super) const SP: &str = "3e3f7e4a-687d-476c-bf86-44bad150b09c";
+pub(super) const KEY: &str = "6bc7bc25-79d1-459f-95d4-008d52051b49";
+pub(super) const PULL: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d";
 
-fn inputs(more: Value) -> Value {
+pub(super) fn inputs(more: Value) -> Value {
     let mut spec = json!({ "scope": REG });
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({ "vault": "kv1", "service-principal": spec })
 }
 
-fn list(items: Value) -> Value {
+pub(super) fn list(items: Value) -> Value {
     json!({ "@odata.context": "x", "value": items })
 }
 
 /// An application with passwords, each by name, key id and days until its end.
-fn app(passwords: &[(&str, &str, i64)]) -> Value {
+pub(super) fn app(passwords: &[(&str, &str, i64)]) -> Value {
     let passwords: Vec<Value> = passwords
         .iter()
         .map(|(name, key, days)| {
@@ -31,31 +31,31 @@ fn app(passwords: &[(&str, &str, i64)]) -> Value {
     json!({ "id": APP, "appId": APP_ID, "displayName": "myregistry-pull", "passwordCredentials": passwords })
 }
 
-fn sp() -> Value {
+pub(super) fn sp() -> Value {
     json!({ "id": SP, "appId": APP_ID, "appOwnerOrganizationId": "22222222-2222-2222-2222-222222222222" })
 }
 
-fn registry(mode: &str) -> Value {
+pub(super) fn registry(mode: &str) -> Value {
     json!({ "id": REG, "name": "myregistry", "properties": { "roleAssignmentMode": mode } })
 }
 
-fn added(key: &str) -> Value {
+pub(super) fn added(key: &str) -> Value {
     json!({ "displayName": "windlass-myregistry-pull-pwd", "endDateTime": "2027-11-22T15:27:39Z",
         "keyId": key, "secretText": "s3cr3t-password", "hint": "emu" })
 }
 
-fn assignment() -> Value {
+pub(super) fn assignment() -> Value {
     let name = role::name(&REG.parse().unwrap(), SP, PULL);
     json!({ "id": format!("{REG}/providers/Microsoft.Authorization/roleAssignments/{name}"),
         "properties": { "roleDefinitionId": PULL, "principalId": SP, "scope": REG, "condition": null } })
 }
 
-fn user() -> Value {
+pub(super) fn user() -> Value {
     secret("myregistry-pull-usr", APP_ID, &json!({ "tags": { "windlass-app-id": APP_ID } }))
 }
 
 /// The versions of the user: the list has no order.
-fn users() -> Value {
+pub(super) fn users() -> Value {
     let version = |created: u64, tags: Value| {
         json!({ "id": format!("https://kv1.vault.azure.net/secrets/myregistry-pull-usr/{created}"),
             "attributes": { "enabled": true, "created": created }, "tags": tags })
@@ -65,7 +65,7 @@ fn users() -> Value {
     ] })
 }
 
-fn password(key: &str) -> Value {
+pub(super) fn password(key: &str) -> Value {
     let tags = json!({ "windlass-app-id": APP_ID, "windlass-key-id": key });
     secret(
         "myregistry-pull-pwd",
@@ -75,7 +75,7 @@ fn password(key: &str) -> Value {
 }
 
 /// All that is looked at where everything is there.
-fn there(app: &Value) -> Table {
+pub(super) fn there(app: &Value) -> Table {
     Table::default()
         .then(200, &[], &list(json!([app])))
         .then(200, &[], &list(json!([sp()])))
@@ -83,7 +83,7 @@ fn there(app: &Value) -> Table {
         .then(200, &[], &list(json!([assignment()])))
 }
 
-fn fresh() -> Table {
+pub(super) fn fresh() -> Table {
     Table::default()
         .then(200, &[], &list(json!([])))
         .then(201, &[], &app(&[]))
@@ -331,117 +331,6 @@ fn what_was_just_made_is_waited_for() {
         &graph("Property x is invalid"),
     );
     assert!(run(table, inputs(json!({}))).1.unwrap_err().is("invalid"));
-}
-
-#[test]
-fn a_registry_with_permissions_for_each_repository_has_other_roles() {
-    for (role, guid) in [
-        ("AcrPull", "b93aa761-3e63-49ed-ac28-beffa264f7ac"),
-        ("acrpush", "2a1e307c-b015-4ebd-883e-5b7698a07328"),
-    ] {
-        let table = Table::default()
-            .then(200, &[], &list(json!([])))
-            .then(201, &[], &app(&[]))
-            .then(201, &[], &sp())
-            .then(200, &[], &registry("AbacRepositoryPermissions"))
-            .then(201, &[], &assignment())
-            .then(200, &[], &user())
-            .then(200, &[], &added(KEY))
-            .then(200, &[], &password(KEY));
-        let (world, found) = run(table, inputs(json!({ "role": role })));
-        found.unwrap();
-        let body = world.body("PUT", "roleAssignments");
-        assert!(body["properties"]["roleDefinitionId"].as_str().unwrap().ends_with(guid));
-        assert!(world.table.said()[0].contains("Container Registry Repository"));
-        let word = if role == "AcrPull" { "pull" } else { "push" };
-        assert!(world.lines()[7].contains(&format!("myregistry-{word}-pwd")));
-    }
-}
-
-#[test]
-fn any_role_on_any_scope() {
-    let group = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1";
-    let named = json!({ "name": "ci", "user-secret": "u", "password-secret": "p", "scope": [group, REG], "role": "Reader's" });
-    let definition = json!({ "id": "/subscriptions/1/providers/Microsoft.Authorization/roleDefinitions/acdd72a7", "name": "acdd72a7" });
-    let begin = || {
-        Table::default().then(200, &[], &list(json!([]))).then(201, &[], &app(&[])).then(
-            201,
-            &[],
-            &sp(),
-        )
-    };
-    let table = begin()
-        .then(200, &[], &list(json!([definition])))
-        .then(201, &[], &assignment())
-        .then(200, &[], &list(json!([definition])))
-        .then(201, &[], &assignment())
-        .then(200, &[], &user())
-        .then(200, &[], &added(KEY))
-        .then(200, &[], &password(KEY));
-    let (world, found) = run(table, inputs(named.clone()));
-    assert_eq!(found.unwrap().0.role_assignments.len(), 2);
-    assert_eq!(
-        world.lines()[3],
-        format!(
-            "GET {group}/providers/Microsoft.Authorization/roleDefinitions?$filter=roleName%20eq%20%27Reader%27%27s%27&api-version=2022-05-01-preview"
-        )
-    );
-    let (_, found) = run(begin().then(200, &[], &list(json!([]))), inputs(named));
-    assert!(found.unwrap_err().is("not-found"));
-    let denied = refusal("AuthorizationFailed", "", "The client has no authorization");
-    let (_, found) = run(fresh().then(403, &[], &denied), inputs(json!({})));
-    assert!(
-        found.unwrap_err().hint_text().unwrap().contains("Role Based Access Control Administrator")
-    );
-}
-
-#[test]
-fn an_assignment_counts_where_it_is_for_all_of_the_scope() {
-    let with = |key: &str, value: Value| {
-        let mut found = assignment();
-        found["properties"][key] = value;
-        found
-    };
-    let group = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/RG1";
-    for (found, is_there) in [
-        (with("scope", json!(group)), true),
-        (with("scope", json!("/")), true),
-        (
-            with(
-                "scope",
-                json!("/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg"),
-            ),
-            false,
-        ),
-        (with("scope", json!(format!("{REG}/x"))), false),
-        (with("condition", json!("@Request…")), false),
-        (with("principalId", json!("else")), false),
-        (with("roleDefinitionId", json!("/x/8311e382-0749-4cb8-b61a-304f252e45ec")), false),
-    ] {
-        let mut table = Table::default()
-            .then(200, &[], &list(json!([app(&[("x", KEY, 365)])])))
-            .then(200, &[], &list(json!([sp()])))
-            .then(200, &[], &registry(""))
-            .then(200, &[], &list(json!([found])));
-        if !is_there {
-            table = table.then(201, &[], &assignment());
-        }
-        let table = table.then(200, &[], &users()).then(200, &[], &password(KEY));
-        let (_, outcome) = run(table, inputs(json!({})));
-        assert_eq!(outcome.unwrap().0.changed, !is_there, "{found}");
-    }
-}
-
-#[test]
-fn names_of_assignments_are_the_same_in_each_run_and_differ() {
-    let scope: arm::ResourceId = REG.parse().unwrap();
-    let upper: arm::ResourceId =
-        REG.to_uppercase().replace("SUBSCRIPTIONS", "subscriptions").parse().unwrap();
-    let name = role::name(&scope, SP, PULL);
-    assert_eq!(name, role::name(&upper, &SP.to_uppercase(), PULL));
-    assert_eq!((name.get_version_num(), name.to_string().len()), (5, 36));
-    assert_ne!(name, role::name(&scope, APP, PULL));
-    assert_ne!(name, role::name(&scope, SP, "8311e382-0749-4cb8-b61a-304f252e45ec"));
 }
 
 #[test]
