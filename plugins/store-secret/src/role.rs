@@ -15,7 +15,7 @@ const DEFINITIONS: &str = "2022-05-01-preview";
 /// The version of role assignments, as az sends it.
 const ASSIGNMENTS: &str = "2022-04-01";
 
-/// The version of registries, as az sends it: the stable ones do not tell `roleAssignmentMode`.
+/// The version of registries, as az sends it.
 pub const REGISTRIES: &str = "2026-09-01-preview";
 
 /// The kind of a registry.
