@@ -21,12 +21,16 @@ pub trait Http {
     /// there is no body.
     ///
     /// # Errors
-    /// Those of the host; also an answer of 2xx that has no string there.
+    /// Those of the host; also an answer of 2xx that has no string there. Whoever has no secrets to keep
+    /// need not know how: then nothing is sent.
     fn send_keeping(
         &self,
         request: &Request<'_, Self::Secret>,
         keep: &[&str],
-    ) -> windlass_plugin::Result<(Response, Vec<Self::Secret>)>;
+    ) -> windlass_plugin::Result<(Response, Vec<Self::Secret>)> {
+        let _ = (request, keep);
+        Err(windlass_plugin::Error::failed("whoever sends this can keep no secrets of an answer"))
+    }
 
     /// Waits.
     fn sleep(&self, pause: Duration);
