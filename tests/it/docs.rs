@@ -51,6 +51,9 @@ const BUILT: &str = "build.toml";
 /// The example that builds an image again if its base has changed.
 const WATCHED: &str = "watch.toml";
 
+/// The example that makes secrets.
+const SECRETS: &str = "secrets.toml";
+
 #[test]
 fn every_example_runs_with_registries_of_this_machine() {
     let image = Image::multi_arch(&["linux/amd64", "linux/arm64"], 1000);
@@ -89,6 +92,7 @@ fn every_example_runs_with_registries_of_this_machine() {
                 "mirror/base/node:22",
             ),
         ),
+        (SECRETS, (Vec::new(), "")),
         (
             WATCHED,
             (
@@ -108,6 +112,15 @@ fn every_example_runs_with_registries_of_this_machine() {
         if *name == BUILT {
             // What it makes is another image than what went in.
             assert_eq!(Skopeo::new().tags(&format!("docker://{to}/hello")).len(), 2);
+            continue;
+        }
+        if *name == SECRETS {
+            // The first run has made one; the second leaves it alone.
+            arguments.extend(["--format", "json"]);
+            let again = host.run(&arguments);
+            again.exits(0);
+            assert_eq!(again.finished("local")["outputs"]["changed"], false);
+            assert_eq!(again.finished("pull")["outcome"], "skipped");
             continue;
         }
         if *name == WATCHED {

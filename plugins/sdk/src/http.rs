@@ -137,7 +137,8 @@ impl<'a> Request<'a> {
     }
 
     /// Sends it, and has the host keep the strings of the response's JSON body at `pointers` (RFC
-    /// 6901): `null` stands in their place. If the status is no 2xx there are no secrets.
+    /// 6901): `null` stands in their place. If the status is 202 or no 2xx there are no secrets, and
+    /// of 202 no body.
     ///
     /// # Errors
     /// As [`Request::send`]; `failed.http` if a response of 2xx has no string there.

@@ -17,13 +17,13 @@ const NAME: &str = "response";
 pub struct Kept {
     /// What is left of it.
     pub response: Response,
-    /// The values, in the order of the pointers; none where the status was no 2xx.
+    /// The values, in the order of the pointers; none where the status was 202 or no 2xx.
     pub secrets: Vec<SecretHandle>,
 }
 
 impl GrantedHttp {
     /// As [`Self::send`], but the strings at `pointers` of a JSON body (RFC 6901) stay here: `null`
-    /// stands in their place.
+    /// stands in their place. What is only accepted (202) has none yet, and its body is withheld.
     ///
     /// # Errors
     /// As [`Self::send`]; `invalid.http` for none or too many pointers; `failed.http` if a response of
@@ -35,9 +35,6 @@ impl GrantedHttp {
             return Err(voice.masked(invalid(message)));
         }
         let response = self.send(request).await?;
-        if !(200..=299).contains(&response.status) {
-            return Ok(Kept { response, secrets: Vec::new() });
-        }
         let kept = keep(response, pointers).map_err(|fault| voice.masked(fault))?;
         for secret in &kept.secrets {
             voice.learn(secret.value());
@@ -47,6 +44,15 @@ impl GrantedHttp {
 }
 
 fn keep(mut response: Response, pointers: &[String]) -> Result<Kept, Fault> {
+    match response.status {
+        202 => response.body.clear(),
+        200..=299 => return keep_all(response, pointers),
+        _ => {}
+    }
+    Ok(Kept { response, secrets: Vec::new() })
+}
+
+fn keep_all(mut response: Response, pointers: &[String]) -> Result<Kept, Fault> {
     let failed = |what: String| {
         let message = format!("the response of {} {what}", response.url);
         Fault::new(Kind::Failed, message).code("failed.http").side(Side::Remote)
@@ -70,8 +76,12 @@ mod tests {
     use super::*;
 
     fn kept(body: &str, pointers: &[&str]) -> Result<Kept, Fault> {
+        answered(200, body, pointers)
+    }
+
+    fn answered(status: u16, body: &str, pointers: &[&str]) -> Result<Kept, Fault> {
         let response = Response {
-            status: 200,
+            status,
             url: "https://vault.example/secrets/a".to_owned(),
             headers: Vec::new(),
             body: body.into(),
@@ -87,6 +97,14 @@ mod tests {
         assert_eq!(response.body, br#"{"value":null,"id":"a","in":[{"b":null}]}"#);
         let values: Vec<&[u8]> = secrets.iter().map(|secret| secret.value().expose()).collect();
         assert_eq!(values, [b"s3cret".as_slice(), b"x"]);
+    }
+
+    #[test]
+    fn what_is_only_accepted_has_no_values_and_a_refusal_is_shown() {
+        for (status, shown) in [(202, ""), (403, "no")] {
+            let kept = answered(status, "no", &["/value"]).unwrap();
+            assert_eq!((kept.response.body.as_slice(), kept.secrets.len()), (shown.as_bytes(), 0));
+        }
     }
 
     #[test]
