@@ -241,9 +241,10 @@ const ENDPOINT: &str = "{{ none if inputs.template is not none \
      else [{'url': inputs.endpoint, 'private': true}] if inputs.endpoint is not none \
      else ['https://management.azure.com'] }}";
 
-/// The names of all secrets, wherever they stand: a text of the inputs has its quotes escaped.
+/// The names of all secrets, wherever they stand: in JSON the quotes of a text are escaped, so what is
+/// found is no text. The schema holds `{ secret = … }` to that one key.
 const SECRETS: &str = "{{ none if inputs.template is not none or inputs.action != 'deploy' \
-     else ((inputs | tojson).split('{\"secret\":\"') | list)[1:] \
+     else (inputs | tojson | replace('\": \"', '\":\"') | split('{\"secret\":\"') | list)[1:] \
      | map('split', '\"') | map('first') | list | unique }}";
 
 /// Images whose digests are asked for.
