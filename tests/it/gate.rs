@@ -168,6 +168,61 @@ fn other_spellings_of_an_address_are_the_address() {
     }
 }
 
+/// Answers with a token, and takes it.
+fn issuer(status: u16, body: &'static str) -> HttpServer {
+    HttpServer::start(move |request| match request.method.as_str() {
+        "POST" => Answer::body("{}"),
+        _ => Answer::status(status).with(body),
+    })
+}
+
+#[test]
+fn a_secret_of_a_response_is_kept_and_can_be_sent() {
+    let server = issuer(200, r#"{"id":"a","token":"s3cret-of-the-response"}"#);
+    let host = fetch(&server.url("/"), r#", keep = "/token""#, &private(&server));
+    let got = outputs(&host);
+    assert_eq!(got["body"], r#"{"id":"a","token":null}"#);
+    assert_eq!((&got["kept"], &got["name"]), (&json!(1), &json!("response")));
+    assert_eq!(got["empty"], false);
+    let sent = &server.requests()[1];
+    assert_eq!(sent.header("authorization"), Some("Bearer s3cret-of-the-response"));
+}
+
+#[test]
+fn a_response_without_the_secret_is_not_shown() {
+    for body in [r#"{"token":7,"other":"s3cret-of-the-response"}"#, "s3cret-of-the-response"] {
+        let server = issuer(200, body);
+        let host = fetch(&server.url("/"), r#", keep = "/token""#, &private(&server));
+        let ran = fails(&host);
+        ran.exits(1).stderr_says(&["the response of http://127.0.0.1:"]);
+        assert!(!ran.stderr.contains("s3cret"), "{}", ran.account());
+    }
+    let server = issuer(403, r#"{"error":"no"}"#);
+    let host = fetch(&server.url("/"), r#", keep = "/token""#, &private(&server));
+    let got = outputs(&host);
+    assert_eq!((&got["status"], &got["kept"]), (&json!(403), &json!(0)));
+}
+
+#[test]
+fn secrets_are_compared_unless_they_are_bound() {
+    let server = issuer(200, r#"{"token":"s3cret-of-the-response"}"#);
+    let more = r#", keep = "/token", secret = "mine""#;
+    let with = |value: &str, only_to: &str| {
+        let step = format!(
+            "with = {{ url = \"{}\"{more} }}\n[step.grant]\nhttp = [{}]\nsecrets = [\"mine\"]\n\
+             [secrets]\nmine = {{ from = \"env\", name = \"MINE\"{only_to} }}",
+            server.url("/"),
+            private(&server)
+        );
+        host_with("fetch", &step).env("MINE", value)
+    };
+    assert_eq!(outputs(&with("s3cret-of-the-response", ""))["equal"], true);
+    assert_eq!(outputs(&with("s3cret-of-the-responsf", ""))["equal"], false);
+    assert_eq!(outputs(&with("s3cret", ""))["equal"], false);
+    let bound = with("s3cret-of-the-response", ", only-to = [\"127.0.0.1\"]");
+    fails(&bound).exits(3).stderr_says(&["a comparison"]);
+}
+
 #[test]
 fn a_redirect_is_the_guests_unless_it_asks_to_follow() {
     let target = greeting();

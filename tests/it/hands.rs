@@ -33,6 +33,24 @@ fn a_granted_repository_can_be_read() {
 }
 
 #[test]
+fn several_references_are_looked_up_each_by_its_grant() {
+    let image = Image::multi_arch(&["linux/amd64"], 100);
+    let registry = registry_with(&image);
+    let at = |name: &str| format!("{}/{name}", registry.address());
+    let grant = format!("oci.pull = [\"{}\"]", at("team/*"));
+    let look = |other: &str| {
+        let more = format!(", to = \"{}\"", at(other));
+        outputs(&hands("lookup", &at("team/app:v1"), &more, &grant))
+    };
+    assert_eq!(look("team/none:v1")["found"], json!([image.digest(), null]));
+    let before = registry.requests().len();
+    let found = look("other/app:v1");
+    assert_eq!(found["found"], json!([image.digest(), { "code": "denied.oci" }]));
+    assert_eq!(found["requests"], json!({ "HEAD": 1 }));
+    assert_eq!(registry.requests().len(), before + 1);
+}
+
+#[test]
 fn a_repository_that_is_not_granted_is_denied_with_the_line_to_add() {
     let registry = DockerRegistry::start(Access::Anonymous);
     let at = format!("{}/team/app:v1", registry.address());

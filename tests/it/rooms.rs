@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::repository_root;
 
 /// The rooms of the host and what of ours each may depend on.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("windlass-report", &[]),
     ("windlass-pipeline", &["windlass-report"]),
     ("windlass-run", &["windlass-report", "windlass-pipeline"]),
@@ -15,10 +15,20 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("windlass-hook", &["windlass-report"]),
     ("windlass-oci", &["windlass-report"]),
     ("windlass-build", &["windlass-report", "windlass-oci"]),
-    ("windlass-capability", &["windlass-report", "windlass-oci", "windlass-build"]),
+    ("windlass-azure", &["windlass-report", "windlass-oci"]),
+    (
+        "windlass-capability",
+        &["windlass-report", "windlass-oci", "windlass-build", "windlass-azure"],
+    ),
     (
         "windlass-wasm",
-        &["windlass-report", "windlass-oci", "windlass-build", "windlass-capability"],
+        &[
+            "windlass-report",
+            "windlass-oci",
+            "windlass-build",
+            "windlass-azure",
+            "windlass-capability",
+        ],
     ),
     (
         "windlass",
@@ -30,6 +40,7 @@ const EDGES: [(&str, &[&str]); 10] = [
             "windlass-hook",
             "windlass-oci",
             "windlass-build",
+            "windlass-azure",
             "windlass-capability",
             "windlass-wasm",
         ],
@@ -91,11 +102,12 @@ fn the_rooms_that_think_do_nothing() {
 }
 
 #[test]
-fn only_the_wasm_room_depends_on_wasmtime_and_only_two_on_the_network() {
+fn only_the_wasm_room_depends_on_wasmtime_and_only_three_on_the_network() {
     for (package, dependencies) in packages() {
         let has = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
         assert!(!has("wasmtime") || package == "windlass-wasm", "{package} depends on wasmtime");
-        let may = ["windlass-oci", "windlass-capability"].contains(&package.as_str());
+        let may =
+            ["windlass-oci", "windlass-azure", "windlass-capability"].contains(&package.as_str());
         assert!(!has("reqwest") || may, "{package} depends on reqwest");
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     call::Call,
     grant::Grant,
     http::{GrantedHttp, Http},
+    identity::Identities,
     log::StepLog,
     oci::{GrantedOci, Oci, OciOptions},
     secrets::{
@@ -82,7 +83,12 @@ impl Backends {
             deadline: facts.deadline.map(|left| Instant::now() + left),
         };
         let placeholders = Placeholders::default();
-        let http = GrantedHttp::new(call.clone(), self.http.clone(), placeholders.clone());
+        let http = GrantedHttp::new(
+            call.clone(),
+            self.http.clone(),
+            placeholders.clone(),
+            self.secrets.clone(),
+        );
         let oci = GrantedOci::new(call.clone(), self.oci.clone());
         Granted {
             secrets: GrantedSecrets::new(call.clone(), self.secrets.clone(), placeholders),
@@ -112,6 +118,7 @@ impl Granted {
             env: Arc::new(EnvProvider::new(Arc::new(|_| None))),
             file: Arc::new(FileProvider::new(nowhere.clone())),
             store: LocalStore::open(nowhere.clone(), nowhere.clone()),
+            identities: Identities::default(),
         };
         let secrets = Secrets::new(&BTreeMap::new(), providers, Mask::new())
             .expect("no declaration is wrong where there is none");

@@ -10,7 +10,7 @@
 //!                                            every method: grant ▶ policy ▶ effect ▶ ledger line
 //! ```
 //!
-//! Neighbours: `report` and `oci` below, `wasm` above. What a capability has to say goes to a
+//! Neighbours: `report`, `oci`, `build` and `azure` below, `wasm` above. What a capability has to say goes to a
 //! [`Reporter`], which the other line of the house implements.
 //!
 //! Must never: touch the environment; show a secret; do anything before [`Grant::allows`] said yes;
@@ -21,6 +21,7 @@ mod build;
 mod call;
 mod grant;
 mod http;
+mod identity;
 mod log;
 mod oci;
 #[cfg(test)]
@@ -37,8 +38,8 @@ pub use crate::build::{
     ListedContext, Sent, list_context, pack_context,
 };
 pub use crate::http::{
-    Body, BodyError, Encoding, GrantedHttp, Header, HeaderValue, Http, Part, Redirects, Request,
-    Response, Timeouts,
+    Body, BodyError, Encoding, GrantedHttp, Header, HeaderValue, Http, Kept, Part, Redirects,
+    Request, Response, Timeouts,
 };
 pub use crate::oci::{
     AccessFlags, Blob, Copied, CopyRequest, CredentialHelpers, Descriptor, Forecast, GrantedOci,
@@ -54,6 +55,7 @@ pub use grant::{
     ArchiveFormat, Denied, Grant, GrantError, GrantText, HostPattern, HttpText, Layer,
     RepositoryId, Want, matches_wildcard, parse_only_to,
 };
+pub use identity::Identities;
 pub use log::{Group, LineWriter, Progress, StepLog};
 pub use secrets::{
     Alphabet, EnvProvider, FileProvider, GrantedSecrets, LocalStore, Lookup, SecretHandle,

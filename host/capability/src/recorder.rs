@@ -95,9 +95,16 @@ pub(crate) struct TestRunBuilder {
     secrets: BTreeMap<String, SecretText>,
     registries: BTreeMap<String, RegistrySettings>,
     http: Option<Http>,
+    identities: crate::Identities,
 }
 
 impl TestRunBuilder {
+    /// `[identity]`.
+    pub(crate) fn identity(mut self, identity: azure::Identity) -> Self {
+        self.identities = crate::Identities::new([identity], None);
+        self
+    }
+
     /// A secret from the environment, with `only-to`.
     pub(crate) fn secret(mut self, name: &'static str, value: &'static str, to: &[&str]) -> Self {
         self.env.push((name, value));
@@ -135,6 +142,7 @@ impl TestRunBuilder {
             env: Arc::new(EnvProvider::new(Arc::new(lookup))),
             file: Arc::new(FileProvider::new(&workspace)),
             store: LocalStore::open(folder.path().join("secrets"), folder.path().join("identity")),
+            identities: self.identities,
         };
         let secrets = Secrets::new(&self.secrets, providers, Mask::new()).unwrap();
         let oci = Oci::new(OciOptions {

@@ -28,7 +28,7 @@ pub const CAPABILITIES: &[Capability] = &[
         interface: "windlass:http/http@0.1.0",
         grant: Some("http"),
         wit: "http/http.wit",
-        doc: "requests to the hosts that the rules name; also for `wasi:http`",
+        doc: "requests to the hosts of the rules, with tokens of `identity`; also for `wasi:http`",
     },
     Capability {
         interface: "windlass:secrets/secrets@0.1.0",
@@ -69,8 +69,9 @@ pub const CAPABILITIES: &[Capability] = &[
 ];
 
 /// Every key that may stand under `[step.grant]`, or in a request of a plugin's `describe`.
-pub const GRANT_KEYS: [&str; 12] = [
+pub const GRANT_KEYS: [&str; 13] = [
     "http",
+    "identity",
     "secrets.use",
     "secrets.reveal",
     "secrets.write",

@@ -194,6 +194,11 @@ impl Voice {
         });
     }
 
+    /// From now on `secret` is not said.
+    pub(crate) fn learn(&self, secret: &report::Secret) {
+        self.mask.learn(secret);
+    }
+
     /// `fault` as it may leave this room: the second line of defence over foreign text.
     pub(crate) fn masked(&self, mut fault: Fault) -> Fault {
         fault.message = self.mask.apply(&fault.message).into_owned();

@@ -151,9 +151,10 @@ impl Settings {
         self.path.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
     }
 
-    /// The value of an environment variable that a pipeline's `[secrets]` names.
-    pub(crate) fn secret_variable(name: &str) -> Option<OsString> {
-        #[expect(clippy::disallowed_methods, reason = "the pipeline names the variable")]
+    /// The value of an environment variable that a pipeline's `[secrets]` names, or that an identity
+    /// logs in with: Microsoft's own libraries read the same ones.
+    pub(crate) fn credential_variable(name: &str) -> Option<OsString> {
+        #[expect(clippy::disallowed_methods, reason = "who asks names the variable")]
         std::env::var_os(name)
     }
 }

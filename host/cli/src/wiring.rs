@@ -1,6 +1,8 @@
 //! Where the two lines of the house meet: steps of `run` are plugins of `wasm`, and what a
 //! `pipeline` says becomes settings of `capability`. Conversions only.
 
+mod identity;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +15,8 @@ use capability::{
 };
 use futures::future::BoxFuture;
 use oci::client::{CaFile, ClientOptions, Identity, ProxyOptions};
-use pipeline::Pipeline;
 use pipeline::schema::{RegistryEntry, SecretEntry, SecretProvider};
+use pipeline::{At, Pipeline};
 use report::{Fault, Kind, Mask};
 use run::{ProgressId, StepCall, StepOutcome, StepReporter, StepRunner};
 use wasm::{Call, CompileCache, Context, Limits};
@@ -90,6 +92,7 @@ fn grant_text(grant: &pipeline::Grant) -> GrantText {
                 private: rule.private,
             })
             .collect(),
+        identity: grant.identity.clone(),
         secrets_use: grant.secrets.use_.clone(),
         secrets_reveal: grant.secrets.reveal.clone(),
         secrets_write: grant.secrets.write.clone(),
@@ -172,7 +175,8 @@ pub(crate) fn backends(
     settings: &Settings,
     mask: Mask,
 ) -> Result<Backends, Fault> {
-    let client = client_options(settings);
+    let mut client = client_options(settings);
+    let identities = identity::identities(pipeline, base, settings, &mask, &mut client)?;
     let declared = pipeline.map(|pipeline| {
         let entries = pipeline.secrets.iter();
         entries.map(|(name, entry)| (name.value.clone(), secret(&name.value, entry))).collect()
@@ -182,9 +186,10 @@ pub(crate) fn backends(
         entries.map(|(host, entry)| (host.value.clone(), registry(entry, base))).collect()
     });
     let providers = SecretProviders {
-        env: Arc::new(EnvProvider::new(Arc::new(Settings::secret_variable))),
+        env: Arc::new(EnvProvider::new(Arc::new(Settings::credential_variable))),
         file: Arc::new(FileProvider::new(base)),
         store: local_store(settings),
+        identities,
     };
     let declared: BTreeMap<String, SecretText> = declared.unwrap_or_default();
     let secrets = Secrets::new(&declared, providers, mask)?;
@@ -245,12 +250,19 @@ fn client_options(settings: &Settings) -> ClientOptions {
 fn secret(own_name: &str, entry: &SecretEntry) -> SecretText {
     let name =
         || entry.name.as_ref().map_or_else(|| own_name.to_owned(), |name| name.value.clone());
-    let path = || entry.path.as_ref().map(|path| path.value.clone()).unwrap_or_default();
+    let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value.clone());
+    let path = || text(&entry.path).unwrap_or_default();
     SecretText {
         source: match entry.from.value {
             SecretProvider::Env => SecretSource::Env { name: name() },
             SecretProvider::File => SecretSource::File { path: path() },
             SecretProvider::Store => SecretSource::Store { name: name() },
+            SecretProvider::AzureKeyVault => SecretSource::AzureKeyVault {
+                vault: text(&entry.vault).unwrap_or_default(),
+                name: name(),
+                version: text(&entry.version),
+                identity: text(&entry.identity),
+            },
         },
         only_to: entry.only_to.iter().map(|host| host.value.clone()).collect(),
     }
@@ -266,6 +278,7 @@ fn registry(entry: &RegistryEntry, base: &Path) -> RegistrySettings {
         }),
         password: entry.password.as_ref().map(|password| password.value.secret.clone()),
         token: entry.token.as_ref().map(|token| token.value.secret.clone()),
+        login: entry.identity.as_ref().map(|identity| identity.value.clone()),
         insecure: entry.insecure.as_ref().map(|insecure| insecure.value),
         ca: entry.ca.as_ref().map(|ca| base.join(&ca.value)),
         identity: entry.cert.as_ref().zip(entry.key.as_ref()).map(|(cert, key)| Identity {

@@ -18,7 +18,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 use zeroize::Zeroizing;
 
+mod names;
 mod roots;
+
+pub use crate::remote::retry::retry_after;
+pub use names::addresses;
 
 /// How long a connection may take to be made. There is no limit to a whole request: a layer may
 /// take an hour, and the step has its own deadline.
@@ -49,7 +53,7 @@ pub struct ClientOptions {
     pub proxy: ProxyOptions,
     /// See [`CONNECT_TIMEOUT`].
     pub connect_timeout: Duration,
-    /// Resolves names instead of the system; may refuse addresses.
+    /// Resolves names instead of [`addresses`]; may refuse addresses.
     pub resolver: Option<Arc<dyn reqwest::dns::Resolve>>,
 }
 
@@ -58,7 +62,8 @@ pub struct ClientOptions {
 pub struct CaFile {
     /// Where they are.
     pub path: PathBuf,
-    /// The only host (without port) for which they count; `None`: for all.
+    /// The only host (without port) for which they count, or, with a dot first, the domain below
+    /// which they do; `None`: for all.
     pub only_for: Option<String>,
 }
 
@@ -153,9 +158,8 @@ pub fn build(options: &ClientOptions) -> Result<reqwest::Client, ClientError> {
     for proxy in proxies(&options.proxy)? {
         builder = builder.proxy(proxy);
     }
-    if let Some(resolver) = &options.resolver {
-        builder = builder.dns_resolver(Arc::clone(resolver));
-    }
+    let system = || Arc::new(names::System) as Arc<dyn reqwest::dns::Resolve>;
+    builder = builder.dns_resolver(options.resolver.clone().unwrap_or_else(system));
     builder.build().map_err(|error| ClientError::Internal(Box::new(error)))
 }
 

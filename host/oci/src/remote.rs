@@ -16,7 +16,7 @@ mod journal;
 mod page;
 mod request;
 mod resume;
-mod retry;
+pub(crate) mod retry;
 mod store;
 mod tally;
 mod transfer;

@@ -23,6 +23,9 @@ use crate::template::{Context, Node, Place, Text};
 pub struct Grant {
     /// Where requests may go.
     pub http: Vec<HttpRule>,
+    /// The identities whose tokens the host sends along.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identity: Vec<String>,
     /// Which secrets may be used, read or written.
     pub secrets: SecretsRule,
     /// Which repositories may be pulled, pushed or deleted from.
@@ -95,8 +98,9 @@ pub struct ExecRule {
 }
 
 /// The keys that a plugin's request may name, in the order of the documentation.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 13] = [
     "http",
+    "identity",
     "secrets.use",
     "secrets.reveal",
     "secrets.write",
@@ -236,6 +240,7 @@ impl Grant {
                     && value.as_str().is_none_or(|text| !matches!(text, "" | "false"));
                 return Ok(());
             }
+            "identity" => &mut self.identity,
             "secrets.use" => &mut self.secrets.use_,
             "secrets.reveal" => &mut self.secrets.reveal,
             "secrets.write" => &mut self.secrets.write,

@@ -9,7 +9,7 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::schema::{HttpEntry, Pipeline, SCHEMA, SecretRef, SecretsSpec};
+use crate::schema::{AssignedSpec, HttpEntry, Pipeline, SCHEMA, SecretRef, SecretsSpec};
 
 /// What [`crate::unit::parse_duration`] reads.
 const DURATION: &str = "^\\s*([0-9]+\\s*d)?\\s*([0-9]+\\s*h)?\\s*([0-9]+\\s*m)?\\s*([0-9]+\\s*s)?\\s*([0-9]+\\s*ms)?\\s*$";
@@ -115,6 +115,11 @@ pub(crate) fn optional_duration(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn optional_text_or_secret(generator: &mut SchemaGenerator) -> Schema {
     text_or::<SecretRef>(generator)
+}
+
+pub(crate) fn optional_managed(generator: &mut SchemaGenerator) -> Schema {
+    let assigned = generator.subschema_for::<AssignedSpec>();
+    schema!({ "anyOf": [{ "const": true }, { "const": "system" }, assigned] })
 }
 
 pub(crate) fn any(_: &mut SchemaGenerator) -> Schema {

@@ -10,7 +10,7 @@ pub const FILE_BYTES: usize = 4 << 20;
 /// Steps in a file: twice the largest pipeline we measure.
 pub const STEPS: usize = 5_000;
 
-/// Entries in one of `[inputs]`, `[secrets]` and `[registries]`.
+/// Entries in one of `[inputs]`, `[secrets]`, `[identity]` and `[registries]`.
 pub const ENTRIES: usize = 1_000;
 
 /// Triggers of one kind in a file.

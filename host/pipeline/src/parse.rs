@@ -15,19 +15,23 @@ use crate::schema::{
 };
 use crate::{limits, problem};
 
+mod identity;
 mod on;
 mod step;
 
 pub(crate) const FILE: &[&str] =
-    &["schema", "pipeline", "inputs", "secrets", "registries", "on", "step"];
+    &["schema", "pipeline", "inputs", "secrets", "identity", "registries", "on", "step"];
 pub(crate) const PIPELINE: &[&str] = &["name", "description", "timeout", "fail-fast"];
 pub(crate) const INPUT: &[&str] =
     &["type", "default", "description", "required", "choices", "pattern"];
-pub(crate) const SECRET: &[&str] = &["from", "name", "path", "only-to"];
+pub(crate) const SECRET: &[&str] =
+    &["from", "name", "path", "vault", "version", "identity", "only-to"];
 pub(crate) const REGISTRY: &[&str] =
-    &["username", "password", "token", "insecure", "ca", "cert", "key"];
+    &["username", "password", "token", "identity", "insecure", "ca", "cert", "key"];
 pub(crate) const SECRET_REF: &[&str] = &["secret"];
 
+#[cfg(test)]
+pub(crate) use identity::{ASSIGNED, ENDPOINTS, IDENTITY};
 pub(crate) use on::ON;
 #[cfg(test)]
 pub(crate) use on::{GIT, IMAGE_UPDATE, SCHEDULE, WEBHOOK};
@@ -43,10 +47,11 @@ const INPUT_TYPES: [(&str, InputType); 6] = [
     ("object", InputType::Object),
 ];
 
-const PROVIDERS: [(&str, SecretProvider); 3] = [
+const PROVIDERS: [(&str, SecretProvider); 4] = [
     ("env", SecretProvider::Env),
     ("file", SecretProvider::File),
     ("store", SecretProvider::Store),
+    ("azure-key-vault", SecretProvider::AzureKeyVault),
 ];
 
 /// Reads a pipeline file.
@@ -102,6 +107,7 @@ fn read_file<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>) -> Option<Pi
         pipeline: header,
         inputs: named(reader, file.item("inputs"), "[inputs]", read_input),
         secrets: named(reader, file.item("secrets"), "[secrets]", read_secret),
+        identity: named(reader, file.item("identity"), "[identity]", identity::read_identity),
         registries: entries(reader, file.item("registries"), "[registries]", read_registry),
         on: file
             .table("on", "`[on]`", ON)
@@ -204,25 +210,30 @@ fn read_secret<'a>(
         reader.report(problem::missing_provider(reader.source, secret));
     }
     let from = table.word("from", &PROVIDERS);
-    let (name, path) = (table.text("name"), table.text("path"));
+    let text = |key| table.text(key);
+    let (name, path, vault) = (text("name"), text("path"), text("vault"));
+    let (version, identity) = (text("version"), text("identity"));
     let only_to = table.texts("only-to").map(|hosts| hosts.value).unwrap_or_default();
     let from = from?;
     let source = reader.source;
-    let (wanted, unwanted) = match from.value {
-        SecretProvider::Env => (name.is_none().then_some("name"), "path"),
-        SecretProvider::File => (path.is_none().then_some("path"), "name"),
-        SecretProvider::Store => (None, "path"),
+    let (wanted, allowed): (Option<&'static str>, &[&str]) = match from.value {
+        SecretProvider::Env => (Some("name"), &["name"]),
+        SecretProvider::File => (Some("path"), &["path"]),
+        SecretProvider::Store => (None, &["name"]),
+        SecretProvider::AzureKeyVault => (Some("vault"), &["name", "vault", "version", "identity"]),
     };
     let word = |provider| {
         PROVIDERS.iter().find(|&&(_, each)| each == provider).map_or("", |&(word, _)| word)
     };
-    if let Some(key) = wanted {
+    if let Some(key) = wanted.filter(|&key| table.item(key).is_none()) {
         reader.report(problem::secret_needs_key(source, secret, word(from.value), key));
     }
-    if let Some(place) = table.key_span(unwanted) {
-        reader.report(problem::secret_key_unused(source, place, unwanted, word(from.value)));
+    for key in SECRET.iter().filter(|key| !["from", "only-to"].contains(key)) {
+        if let (false, Some(place)) = (allowed.contains(key), table.key_span(key)) {
+            reader.report(problem::secret_key_unused(source, place, key, word(from.value)));
+        }
     }
-    Some(SecretEntry { from, name, path, only_to })
+    Some(SecretEntry { from, name, path, vault, version, identity, only_to })
 }
 
 fn read_registry<'a>(
@@ -256,6 +267,15 @@ fn read_registry<'a>(
     if let (Some(_), Some(place)) = (table.item("password"), table.key_span("token")) {
         reader.report(problem::token_and_password(reader.source, place, &host.value));
     }
+    if table.item("identity").is_some() {
+        for key in ["username", "password", "token"] {
+            if let Some(place) = table.key_span(key) {
+                let problem =
+                    problem::identity_and_credential(reader.source, place, &host.value, key);
+                reader.report(problem);
+            }
+        }
+    }
     for (given, other) in [("cert", "key"), ("key", "cert")] {
         if let (None, Some(place)) = (table.item(other), table.key_span(given)) {
             reader.report(problem::half_an_identity(
@@ -271,6 +291,7 @@ fn read_registry<'a>(
         username,
         password,
         token,
+        identity: table.text("identity"),
         insecure: table.boolean("insecure"),
         ca: table.text("ca"),
         cert: table.text("cert"),

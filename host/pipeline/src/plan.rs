@@ -16,7 +16,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cron::{Cron, Zone};
-pub use crate::schema::{Concurrency, FirstSeen, Missed, Proof, SecretRef, Sender, TextOrSecret};
+pub use crate::schema::{
+    CloudWord, Concurrency, FirstSeen, IdentityKind, LinkWord, ManagedSpec, Missed, Proof,
+    SecretRef, Sender, TextOrSecret,
+};
 
 use crate::check::Plugin;
 use crate::grant::GrantTemplate;
@@ -51,6 +54,8 @@ pub struct Plan {
     pub source: Source,
     /// Inputs with their values, in the order of the file.
     pub inputs: Map<String, Value>,
+    /// Who we are to clouds.
+    pub identities: BTreeMap<String, IdentitySpec>,
     /// Where each secret comes from and where it may go.
     pub secrets: BTreeMap<String, SecretSpec>,
     /// How to reach registries, by host.
@@ -169,6 +174,46 @@ pub enum SecretFrom {
         /// The name there.
         name: String,
     },
+    /// Azure Key Vault.
+    AzureKeyVault {
+        /// The vault: its name, or its URL.
+        vault: String,
+        /// The name there.
+        name: String,
+        /// The version; none: the newest.
+        version: Option<String>,
+        /// Who reads it; none: whoever this machine is to Azure.
+        identity: Option<String>,
+    },
+}
+
+/// Who we are to a cloud, as the file says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IdentitySpec {
+    /// The cloud's kind.
+    pub kind: IdentityKind,
+    /// The tenant.
+    pub tenant: Option<String>,
+    /// The application.
+    pub client_id: Option<String>,
+    /// Its secret, by name.
+    pub client_secret: Option<SecretRef>,
+    /// Its certificate: a path, or a secret.
+    pub certificate: Option<TextOrSecret>,
+    /// A file with a federated token.
+    pub federated_token_file: Option<String>,
+    /// The machine's identity.
+    pub managed: Option<ManagedSpec>,
+    /// The only ways to log in; none: all.
+    #[serde(rename = "use")]
+    pub use_: Vec<LinkWord>,
+    /// The cloud.
+    pub cloud: Option<CloudWord>,
+    /// What is elsewhere, by key.
+    pub endpoints: BTreeMap<&'static str, String>,
+    /// A file of certificates to trust.
+    pub ca: Option<String>,
 }
 
 /// How to reach a registry.
@@ -180,6 +225,8 @@ pub struct RegistrySpec {
     pub password: Option<SecretRef>,
     /// A bearer token, by name.
     pub token: Option<SecretRef>,
+    /// Who logs in.
+    pub identity: Option<String>,
     /// Whether plain HTTP is allowed.
     pub insecure: bool,
     /// A file of certificates (PEM) to trust besides the machine's own; relative to the pipeline

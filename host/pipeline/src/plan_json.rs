@@ -15,7 +15,7 @@ impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let warnings: Vec<&str> =
             self.warnings.iter().map(|warning| warning.message.as_str()).collect();
-        json!({
+        let mut plan = json!({
             "plan-version": PLAN_VERSION,
             "name": self.name,
             "description": self.description,
@@ -28,8 +28,11 @@ impl Serialize for Plan {
             "triggers": self.triggers,
             "steps": self.steps,
             "warnings": warnings,
-        })
-        .serialize(serializer)
+        });
+        if let (false, Some(fields)) = (self.identities.is_empty(), plan.as_object_mut()) {
+            fields.insert("identities".to_owned(), json!(self.identities));
+        }
+        plan.serialize(serializer)
     }
 }
 
@@ -86,6 +89,14 @@ impl Serialize for SecretSpec {
             SecretFrom::Store { name } => {
                 json!({ "from": "store", "name": name, "only-to": self.only_to })
             }
+            SecretFrom::AzureKeyVault { vault, name, version, identity } => json!({
+                "from": "azure-key-vault",
+                "vault": vault,
+                "name": name,
+                "version": version,
+                "identity": identity,
+                "only-to": self.only_to,
+            }),
         };
         from.serialize(serializer)
     }
@@ -93,7 +104,7 @@ impl Serialize for SecretSpec {
 
 impl Serialize for RegistrySpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        json!({
+        let mut registry = json!({
             "username": self.username,
             "password": self.password,
             "token": self.token,
@@ -101,8 +112,11 @@ impl Serialize for RegistrySpec {
             "ca": self.ca,
             "cert": self.cert,
             "key": self.key,
-        })
-        .serialize(serializer)
+        });
+        if let (Some(identity), Some(fields)) = (&self.identity, registry.as_object_mut()) {
+            fields.insert("identity".to_owned(), json!(identity));
+        }
+        registry.serialize(serializer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`Pipeline`] to [`Plan`]: every name resolved, every problem reported.
 
+mod identity;
 mod on;
 mod step;
 mod text;
@@ -87,6 +88,7 @@ impl<'a> Planner<'a> {
         if pipeline.step.is_empty() {
             self.report(problem::no_steps(self.source));
         }
+        let identities = self.identities();
         let secrets = self.secrets();
         let registries = self.registries();
         self.number_steps()?;
@@ -103,6 +105,7 @@ impl<'a> Planner<'a> {
             description: header.description.as_ref().map(|text| text.value.clone()),
             source: self.source.clone(),
             inputs: std::mem::take(&mut self.inputs.values),
+            identities,
             secrets,
             registries,
             steps,
@@ -177,6 +180,12 @@ impl<'a> Planner<'a> {
                 SecretProvider::Store => SecretFrom::Store {
                     name: text(&entry.name).unwrap_or_else(|| name.value.clone()),
                 },
+                SecretProvider::AzureKeyVault => SecretFrom::AzureKeyVault {
+                    vault: text(&entry.vault)?,
+                    name: text(&entry.name).unwrap_or_else(|| name.value.clone()),
+                    version: text(&entry.version),
+                    identity: text(&entry.identity).or_else(|| self.only_identity()),
+                },
             };
             let only_to = entry.only_to.iter().map(|host| host.value.clone()).collect();
             Some((name.value.clone(), SecretSpec { from, only_to, span: name.span }))
@@ -195,10 +204,14 @@ impl<'a> Planner<'a> {
                     self.problems.push(problem);
                 }
             }
+            if let Some(identity) = &entry.identity {
+                self.named_identity(&identity.value, identity.span);
+            }
             let spec = RegistrySpec {
                 username: entry.username.as_ref().map(|username| username.value.clone()),
                 password: entry.password.as_ref().map(|password| password.value.clone()),
                 token: entry.token.as_ref().map(|token| token.value.clone()),
+                identity: entry.identity.as_ref().map(|identity| identity.value.clone()),
                 insecure: entry.insecure.as_ref().is_some_and(|flag| flag.value),
                 ca: entry.ca.as_ref().map(|path| path.value.clone()),
                 cert: entry.cert.as_ref().map(|path| path.value.clone()),

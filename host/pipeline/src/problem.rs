@@ -5,6 +5,7 @@
 //! holds that.
 
 mod file;
+mod identity;
 mod input;
 mod on;
 mod step;
@@ -12,6 +13,7 @@ mod table;
 mod template;
 
 pub(crate) use file::*;
+pub(crate) use identity::*;
 pub(crate) use input::*;
 pub(crate) use on::*;
 pub(crate) use step::*;

@@ -13,8 +13,12 @@ use schemars::JsonSchema;
 
 use crate::at::{At, Entries};
 
+mod identity;
 pub(crate) mod on;
 
+pub use identity::{
+    AssignedSpec, CloudWord, EndpointsSpec, IdentityEntry, IdentityKind, LinkWord, ManagedSpec,
+};
 pub use on::{
     Concurrency, FirstSeen, Git, ImageUpdate, Missed, On, Outline, Proof, Schedule, Sender, Webhook,
 };
@@ -37,6 +41,9 @@ pub struct Pipeline {
     /// Where secrets come from and where they may go.
     #[schemars(default)]
     pub secrets: Entries<SecretEntry>,
+    /// Who we are to clouds, by name.
+    #[schemars(default)]
+    pub identity: Entries<IdentityEntry>,
     /// How to reach registries, by host: `docker.io`, `localhost:5000`; `docker.io/team` is for the
     /// repositories below that path.
     #[schemars(default)]
@@ -113,11 +120,18 @@ pub enum InputType {
 pub struct SecretEntry {
     /// Who has it.
     pub from: At<SecretProvider>,
-    /// The environment variable, or the name in the store; in the store, the secret's own name by
-    /// default.
+    /// The environment variable, or the name in the store or the vault; in those, the secret's own
+    /// name by default.
     pub name: Option<At<String>>,
     /// The file, relative to the pipeline file.
     pub path: Option<At<String>>,
+    /// The vault: its name, or its URL.
+    pub vault: Option<At<String>>,
+    /// The version in the vault; the newest by default.
+    pub version: Option<At<String>>,
+    /// Who reads it there: a name in `[identity]`. By default the only one there is, or, if there is
+    /// none, whoever this machine is to Azure.
+    pub identity: Option<At<String>>,
     /// The hosts that it may be sent to; without any, wherever a grant allows it.
     #[schemars(default)]
     pub only_to: Vec<At<String>>,
@@ -133,6 +147,8 @@ pub enum SecretProvider {
     File,
     /// The local encrypted store: `windlass secret set NAME`.
     Store,
+    /// A vault of Azure Key Vault.
+    AzureKeyVault,
 }
 
 /// How to reach a registry.
@@ -146,6 +162,8 @@ pub struct RegistryEntry {
     pub password: Option<At<SecretRef>>,
     /// `{ secret = "…" }`: a bearer token, instead of username and password.
     pub token: Option<At<SecretRef>>,
+    /// Who logs in: a name in `[identity]`, for a registry of that cloud.
+    pub identity: Option<At<String>>,
     /// Whether plain HTTP is allowed.
     pub insecure: Option<At<bool>>,
     /// A file of certificates (PEM) to trust for this registry besides the machine's own; relative
@@ -263,6 +281,9 @@ pub struct GrantSpec {
     /// Where requests may go: URLs, or tables with `url`, `methods` and `private`.
     #[schemars(schema_with = "crate::json_schema::http_rules", default)]
     pub http: Vec<HttpEntry>,
+    /// Identities by name: requests to the hosts of their clouds are sent with their tokens.
+    #[schemars(default)]
+    pub identity: Vec<At<String>>,
     /// Secrets by name: a list of those that may be used, or a table.
     #[schemars(schema_with = "crate::json_schema::secrets_rule", default)]
     pub secrets: SecretsSpec,

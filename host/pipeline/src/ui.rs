@@ -104,6 +104,7 @@ fn every_golden_file_says_what_is_beside_it() {
 fn constructors() -> Vec<(String, Vec<String>)> {
     let sources = [
         include_str!("problem/file.rs"),
+        include_str!("problem/identity.rs"),
         include_str!("problem/input.rs"),
         include_str!("problem/on.rs"),
         include_str!("problem/step.rs"),

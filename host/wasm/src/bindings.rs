@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     with: {
         "windlass:secrets/secrets.secret": capability::SecretHandle,
+        "windlass:http/http.kept": capability::Kept,
         "windlass:oci/oci.repository": capability::Repository,
         "windlass:oci/oci.blob": capability::Blob,
         "windlass:oci/oci.copy-request": crate::host::oci::PendingCopy,

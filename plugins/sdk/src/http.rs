@@ -133,9 +133,20 @@ impl<'a> Request<'a> {
     /// `failed.http`.
     pub fn send(self) -> Result<Response> {
         let method = self.0.method.clone();
-        let wit::Response { status, url, headers, body } = wit::send(&self.0)?;
-        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
-        Ok(Response { method, status, url, headers, body })
+        Ok(Response::of(method, wit::send(&self.0)?))
+    }
+
+    /// Sends it, and has the host keep the strings of the response's JSON body at `pointers` (RFC
+    /// 6901): `null` stands in their place. If the status is no 2xx there are no secrets.
+    ///
+    /// # Errors
+    /// As [`Request::send`]; `failed.http` if a response of 2xx has no string there.
+    pub fn send_keeping(self, pointers: &[&str]) -> Result<(Response, Vec<Secret>)> {
+        let method = self.0.method.clone();
+        let pointers: Vec<String> = pointers.iter().map(|&pointer| pointer.to_owned()).collect();
+        let kept = wit::send_keeping(&self.0, &pointers)?;
+        let secrets = (0..).map_while(|index| kept.secret(index)).map(Secret).collect();
+        Ok((Response::of(method, kept.response()), secrets))
     }
 
     fn with(mut self, name: String, value: wit::HeaderValue<'a>) -> Self {
@@ -155,6 +166,12 @@ pub struct Response {
 }
 
 impl Response {
+    fn of(method: String, response: wit::Response) -> Self {
+        let wit::Response { status, url, headers, body } = response;
+        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+        Self { method, status, url, headers, body }
+    }
+
     /// The status, 100 to 599.
     #[must_use]
     pub fn status(&self) -> u16 {

@@ -44,6 +44,20 @@ impl Secret {
         self.0.name()
     }
 
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether both hold the same bytes.
+    ///
+    /// # Errors
+    /// `denied.secrets` if one has an `only-to`.
+    pub fn equals(&self, other: &Self) -> Result<bool> {
+        Ok(self.0.equals(&other.0)?)
+    }
+
     /// A text that stands for the value where only text will do, such as a header that an HTTP
     /// library writes. It becomes the value when a request leaves for a host in `only-to`.
     ///

@@ -48,6 +48,16 @@ pub enum Layer {
     Link,
     /// A redirect would carry a secret of the body to another origin.
     SealedRedirect,
+    /// The host says who the request is from, and the plugin said it too.
+    OwnAuthorization {
+        /// As whom the host sends it.
+        identity: String,
+    },
+    /// Only a pattern allows the host, and a token goes to no host that nobody named.
+    UnnamedHost {
+        /// Whose token it would be.
+        identity: String,
+    },
 }
 
 impl Denied {
@@ -71,6 +81,14 @@ impl Denied {
             Layer::SealedRedirect => {
                 format!("a redirect would carry a secret of the body to `{value}`")
             }
+            Layer::OwnAuthorization { identity } => format!(
+                "the host sends `{value}` as the identity `{identity}`, and the plugin has an \
+                 `authorization` of its own"
+            ),
+            Layer::UnnamedHost { identity } => format!(
+                "a token of the identity `{identity}` goes only where `http` names the host, and \
+                 not to `{value}`"
+            ),
         }
     }
 
@@ -91,6 +109,10 @@ impl Denied {
                 "ask for redirects to be returned, and send the request there if it is right"
                     .to_owned(),
             ),
+            (Layer::OwnAuthorization { .. }, None) => Some(
+                "leave the header `authorization` away, or the identity out of the grant"
+                    .to_owned(),
+            ),
             (Layer::Address { .. }, None) => {
                 Some("no name may lead there; only a rule that is the address itself".to_owned())
             }
@@ -109,7 +131,9 @@ impl From<Denied> for Fault {
             | Layer::Address { .. }
             | Layer::OnlyTo { .. }
             | Layer::Link
-            | Layer::SealedRedirect => denied.key.split('.').next().unwrap_or(denied.key),
+            | Layer::SealedRedirect
+            | Layer::OwnAuthorization { .. }
+            | Layer::UnnamedHost { .. } => denied.key.split('.').next().unwrap_or(denied.key),
         };
         let mut fault = Self::new(Kind::Denied, denied.message()).code(format!("denied.{area}"));
         match &denied.layer {
@@ -125,7 +149,9 @@ impl From<Denied> for Fault {
             | Layer::OnlyTo { .. }
             | Layer::DryRun
             | Layer::Link
-            | Layer::SealedRedirect => {}
+            | Layer::SealedRedirect
+            | Layer::OwnAuthorization { .. }
+            | Layer::UnnamedHost { .. } => {}
         }
         match denied.help() {
             Some(help) => fault.help(help),

@@ -91,6 +91,11 @@ impl HostPattern {
         self.port.is_none_or(|own| own == port) && self.matches_name(host)
     }
 
+    /// Whether it is one host, and no pattern over many.
+    pub(super) fn is_literal(&self) -> bool {
+        matches!(self.name, Name::Literal(_))
+    }
+
     /// The address, if the pattern is just that.
     pub(crate) fn literal_address(&self) -> Option<IpAddr> {
         match &self.name {

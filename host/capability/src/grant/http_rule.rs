@@ -79,6 +79,11 @@ impl HttpRule {
         self.private
     }
 
+    /// Whether the rule's host is one host, written out.
+    pub(super) fn names_a_host(&self) -> bool {
+        self.host.is_literal()
+    }
+
     /// Whether the rule's host is an address, written out.
     pub(super) fn names_an_address(&self) -> bool {
         self.host.literal_address().is_some()

@@ -38,6 +38,8 @@ pub use repository::{ArchiveFormat, RepositoryId};
 pub struct GrantText {
     /// `http`.
     pub http: Vec<HttpText>,
+    /// `identity`: names.
+    pub identity: Vec<String>,
     /// `secrets.use`: names or patterns.
     pub secrets_use: Vec<String>,
     /// `secrets.reveal`.
@@ -77,6 +79,7 @@ pub struct HttpText {
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
     http: Vec<HttpRule>,
+    identity: Vec<String>,
     secrets_use: Vec<NamePattern>,
     secrets_reveal: Vec<NamePattern>,
     secrets_write: Vec<NamePattern>,
@@ -104,6 +107,8 @@ pub enum Want<'a> {
         /// Which.
         method: &'a Method,
     },
+    /// Send requests as an identity.
+    Identity(&'a str),
     /// Use a secret without seeing it.
     UseSecret(&'a str),
     /// See a secret.
@@ -165,6 +170,7 @@ impl Grant {
         let mut problems = Vec::new();
         let grant = Self {
             http: each("http", &text.http, HttpRule::parse, &mut problems),
+            identity: text.identity.clone(),
             secrets_use: names("secrets.use", &text.secrets_use, &mut problems),
             secrets_reveal: names("secrets.reveal", &text.secrets_reveal, &mut problems),
             secrets_write: names("secrets.write", &text.secrets_write, &mut problems),
@@ -218,6 +224,7 @@ impl Grant {
             Want::Http { url, method } => {
                 self.http.iter().any(|rule| rule.is_for(url) && rule.takes(method))
             }
+            Want::Identity(name) => self.identity.iter().any(|own| own == name),
             Want::UseSecret(name) => any_name(&self.secrets_use, name),
             Want::RevealSecret(name) => any_name(&self.secrets_reveal, name),
             Want::WriteSecret(name) => any_name(&self.secrets_write, name),
@@ -246,6 +253,19 @@ impl Grant {
             private: reach.private || rule.is_private(),
             literal: reach.literal || (rule.is_private() && rule.names_an_address()),
         })
+    }
+
+    /// The identities that requests may be sent as, by name.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &str> {
+        let names = self.identity.iter().map(String::as_str);
+        names.filter(|name| self.allows(&Want::Identity(name)).is_ok())
+    }
+
+    /// Whether a rule that allows the request names its very host: a pattern may have a host in it
+    /// that nobody thought of.
+    pub(crate) fn names_host(&self, url: &Url, method: &Method) -> bool {
+        let mut rules = self.http.iter().filter(|rule| rule.is_for(url) && rule.takes(method));
+        rules.any(HttpRule::names_a_host)
     }
 
     /// The refusal of the address policy: the same rule with `private = true` would allow it.
@@ -293,6 +313,7 @@ impl Grant {
                 );
                 (if same.is_empty() { all } else { same }, item)
             }
+            Want::Identity(name) => (text.identity.clone(), quoted(name)),
             Want::UseSecret(name) => (text.secrets_use.clone(), quoted(name)),
             Want::RevealSecret(name) => (text.secrets_reveal.clone(), quoted(name)),
             Want::WriteSecret(name) => (text.secrets_write.clone(), quoted(name)),
@@ -329,6 +350,7 @@ impl Want<'_> {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Http { .. } => "http",
+            Self::Identity(_) => "identity",
             Self::UseSecret(_) => "secrets.use",
             Self::RevealSecret(_) => "secrets.reveal",
             Self::WriteSecret(_) => "secrets.write",
@@ -347,9 +369,10 @@ impl Want<'_> {
     pub(crate) fn value(&self) -> String {
         match self {
             Self::Http { url, method } => format!("{method} {}", origin(url)),
-            Self::UseSecret(name) | Self::RevealSecret(name) | Self::WriteSecret(name) => {
-                (*name).to_owned()
-            }
+            Self::Identity(name)
+            | Self::UseSecret(name)
+            | Self::RevealSecret(name)
+            | Self::WriteSecret(name) => (*name).to_owned(),
             Self::Pull(place) | Self::Push(place) | Self::Delete(place) => place.to_string(),
             Self::State => "this step".to_owned(),
             Self::Exec(title) | Self::ExecNetwork(title) => (*title).to_owned(),

@@ -261,6 +261,7 @@ fn an_empty_grant_allows_nothing() {
     let place = repository("a");
     let wants = [
         Want::Http { url: &url, method: &Method::GET },
+        Want::Identity("a"),
         Want::UseSecret("a"),
         Want::RevealSecret("a"),
         Want::WriteSecret("a"),
@@ -288,6 +289,7 @@ fn the_line_of_a_refusal_allows_just_what_was_refused() {
     for want in [
         Want::Http { url: &url, method: &Method::POST },
         Want::Http { url: &v6, method: &Method::GET },
+        Want::Identity("prod"),
         Want::UseSecret("pull-pwd"),
         Want::RevealSecret("pull-pwd"),
         Want::WriteSecret("pull-pwd"),
@@ -401,6 +403,10 @@ fn from_toml(line: &str) -> GrantText {
                 private: false,
             })
             .collect(),
+        identity: {
+            let names = table.get("identity").and_then(toml::Value::as_array);
+            names.into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
+        },
         exec_run: flag("exec", "run"),
         exec_network: flag("exec", "network"),
         secrets_use: list("secrets", "use"),

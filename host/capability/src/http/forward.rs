@@ -100,7 +100,8 @@ impl GrantedHttp {
         let Some(host) = url.host() else {
             return Err(invalid("the URL of a request has a host".to_owned()));
         };
-        let headers = outgoing_headers(headers, &host, url, &self.placeholders)?;
+        let mut headers = outgoing_headers(headers, &host, url, &self.placeholders)?;
+        self.sign(url, method, false, &mut headers).await?;
         let client = self.gate.http.client(reach)?;
         let mut outgoing = client.request(method.clone(), url.clone()).headers(headers);
         if body.size_hint().exact() != Some(0) {

@@ -6,7 +6,7 @@
 //! `wasi:http` (streams both ways). Both go through the gate, hop by hop.
 //!
 //! Order of one hop: rule, address policy, `only-to` of every secret, then the secrets are written into
-//! the message, then it leaves. Nothing looks at the message after the secrets are in it.
+//! the message, then the token of an identity where the hop goes to a host of its cloud, then it leaves. Nothing looks at the message after the secrets are in it.
 //!
 //! Deliberately absent: retries (the plugin or the step's `retry` owns time), cookies, caches,
 //! decompression.
@@ -15,6 +15,8 @@ pub(crate) mod address;
 mod fault;
 mod forward;
 mod gate;
+mod identity;
+mod keep;
 mod message;
 mod resolver;
 mod send;
@@ -27,13 +29,18 @@ use ::oci::client::ClientOptions;
 use report::Fault;
 use url::Url;
 
-use crate::{call::Call, grant::Reach, secrets::Placeholders};
+use crate::{
+    call::Call,
+    grant::Reach,
+    secrets::{Placeholders, Secrets},
+};
 use gate::Gate;
 use resolver::{Names, PinnedResolver, SystemNames};
 
 pub(crate) use resolver::RefusedAddress;
 
 pub use forward::{Body, BodyError, Timeouts};
+pub use keep::Kept;
 pub use message::{Encoding, Header, HeaderValue, Part, Redirects, Request, Response};
 
 /// The clients of one process. Clones share them.
@@ -54,6 +61,8 @@ struct Inner {
 pub struct GrantedHttp {
     gate: Gate,
     placeholders: Placeholders,
+    /// With the identities that requests may be sent as.
+    secrets: Secrets,
 }
 
 impl Http {
@@ -110,8 +119,13 @@ impl Http {
 }
 
 impl GrantedHttp {
-    pub(crate) fn new(call: Call, http: Http, placeholders: Placeholders) -> Self {
-        Self { gate: Gate { call, http }, placeholders }
+    pub(crate) fn new(
+        call: Call,
+        http: Http,
+        placeholders: Placeholders,
+        secrets: Secrets,
+    ) -> Self {
+        Self { gate: Gate { call, http }, placeholders, secrets }
     }
 }
 

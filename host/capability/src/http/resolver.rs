@@ -22,7 +22,7 @@ pub(crate) trait Names: Send + Sync {
     fn addresses(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
-/// The system's resolver: hosts file, search list, name servers.
+/// The system's resolver: see [`::oci::client::addresses`].
 pub(crate) struct SystemNames;
 
 /// Answers with the addresses that `reach` allows.
@@ -43,10 +43,7 @@ pub(crate) struct RefusedAddress {
 
 impl Names for SystemNames {
     fn addresses(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
-        })
+        Box::pin(async move { ::oci::client::addresses(&name).await })
     }
 }
 

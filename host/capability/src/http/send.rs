@@ -94,6 +94,7 @@ impl GrantedHttp {
         } else if *is_foreign || !request.body.is_empty() {
             remove_body_headers(&mut headers);
         }
+        self.sign(url, method, *is_foreign, &mut headers).await?;
         let response = outgoing
             .headers(headers)
             .send()

@@ -3,6 +3,7 @@
 mod addresses;
 mod attacks;
 mod forwarding;
+mod identity;
 mod sending;
 mod server;
 

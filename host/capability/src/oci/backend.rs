@@ -107,6 +107,10 @@ impl Oci {
                     .ca_files
                     .push(CaFile { path: path.clone(), only_for: Some(host.to_owned()) });
             }
+            if let Some(login) = &settings.login {
+                // A registry that is none of Azure's is said before anything runs.
+                secrets.identities().get(login)?.registry(host.as_str())?;
+            }
             parsed.insert((host, prefix), settings);
         }
         let docker = OnceCell::new();

@@ -7,7 +7,7 @@ use ::oci::{
     Credential, Credentials, DockerConfig, Kept, RegistryHost, RepositoryName, client::Identity,
 };
 use futures::future::BoxFuture;
-use report::{Fault, Kind, Mask, Side};
+use report::{Fault, Kind, Mask, SafeUrl, Side};
 use tokio::sync::OnceCell;
 use url::{Host, Url};
 
@@ -27,6 +27,8 @@ pub struct RegistrySettings {
     pub password: Option<String>,
     /// The name of the secret that is a bearer token, instead of user and password.
     pub token: Option<String>,
+    /// The name of the identity of Azure that logs in, instead of either.
+    pub login: Option<String>,
     /// Whether plain HTTP is spoken; unsaid: on loopback only, and not where `ca` or
     /// `identity` is given.
     pub insecure: Option<bool>,
@@ -95,7 +97,10 @@ impl RegistryCredentials {
     ) -> Option<&RegistrySettings> {
         prefixes(repository.as_str())
             .filter_map(|prefix| self.registries.get(&(registry.clone(), prefix.to_owned())))
-            .find(|settings| settings.username.is_some() || settings.token.is_some())
+            .find(|settings| {
+                let RegistrySettings { username, token, login, .. } = settings;
+                username.is_some() || token.is_some() || login.is_some()
+            })
     }
 
     async fn configured(
@@ -107,6 +112,9 @@ impl RegistryCredentials {
         if let Some(token) = &settings.token {
             let token = self.secret_for(registry, None, token).await?;
             return Ok(Some(Credential::Bearer(token.value().clone())));
+        }
+        if let Some(login) = &settings.login {
+            return self.by_identity(registry, service, login).await.map(Some);
         }
         let username = match &settings.username {
             None => return Ok(None),
@@ -127,6 +135,31 @@ impl RegistryCredentials {
         };
         let password = self.secret_for(registry, service, password).await?.value().clone();
         Ok(Some(Credential::Basic { username, password }))
+    }
+
+    /// The refresh token that the registry gives the identity `login`: docker's identity token. It
+    /// goes back to the registry alone, whatever token service the registry names.
+    async fn by_identity(
+        &self,
+        host: &RegistryHost,
+        service: Option<&Url>,
+        login: &str,
+    ) -> Result<Credential, Fault> {
+        let identity = self.secrets.identities().get(login)?;
+        let registry = identity.registry(host.as_str())?;
+        if let Some(service) = service.filter(|service| !registry.is_own(service)) {
+            let message = format!(
+                "the registry `{host}` names another token service, {}, which gets nothing of the \
+                 identity `{login}`",
+                SafeUrl::new(service)
+            );
+            return Err(Fault::new(Kind::Denied, message)
+                .code("denied.oci")
+                .side(Side::Remote)
+                .help("registries of Azure are their own token service: ask who runs this one"));
+        }
+        let token = Box::pin(registry.refresh_token(&self.secrets)).await?;
+        Ok(Credential::IdentityToken(token.secret().clone()))
     }
 
     /// The secret `name`, if its `only-to` names where it will be sent: the token service that the

@@ -109,6 +109,28 @@ impl GrantedSecrets {
         Ok(self.placeholders.add(value.clone()))
     }
 
+    /// Whether both hold the same bytes.
+    ///
+    /// What a guess can be held against is as good as told, though slowly: so it is allowed of those
+    /// alone that the step could send wherever it may send something.
+    ///
+    /// # Errors
+    /// `denied.secrets` if one has an `only-to`.
+    pub fn equals(&self, one: &SecretHandle, other: &SecretHandle) -> Result<bool, Fault> {
+        let used = Use::begin("secrets", "compare", one.name());
+        let bound = [one, other].into_iter().find(|secret| secret.is_bound());
+        let same = match bound {
+            Some(bound) => Err(bound.denied("a comparison".to_owned(), None).into()),
+            None => {
+                let (one, other) = (one.value().expose(), other.value().expose());
+                // The time must not tell how much of it is the same.
+                let differences = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
+                Ok(one.len() == other.len() && std::hint::black_box(differences) == 0)
+            }
+        };
+        self.call.voice.end(used, same, |_| ("ok".to_owned(), None))
+    }
+
     /// The bytes of `value`, for the one interface that hands them to the plugin.
     ///
     /// # Errors

@@ -38,6 +38,11 @@ impl SecretHandle {
         &self.0.value
     }
 
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.value.is_empty()
+    }
+
     /// Whether its `only-to` names any host.
     pub(crate) fn is_bound(&self) -> bool {
         !self.0.only_to.is_empty()

@@ -1,7 +1,7 @@
 //! Secrets as handles: a step says where a secret goes and never sees it.
 //!
-//! [`Secrets`] is what the pipeline declared: each has a provider (environment, file, local store)
-//! and perhaps `only-to`, the hosts that it may go to. It is read once per run, on first use, and the
+//! [`Secrets`] is what the pipeline declared: each has a provider (environment, file, local store,
+//! vault) and perhaps `only-to`, the hosts that it may go to. It is read once per run, on first use, and the
 //! mask learns it before anyone can use it. [`GrantedSecrets`] is that, seen through a step's grant.
 //!
 //! Bytes leave this room only into a socket (`http`), a cipher ([`LocalStore`]), a registry's login
@@ -14,13 +14,17 @@ mod placeholder;
 mod provider;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use report::{Fault, Kind, Mask, Secret, closest};
 use tokio::sync::Mutex;
 
-use crate::grant::{HostPattern, parse_only_to};
+use crate::{
+    grant::{HostPattern, parse_only_to},
+    identity::Identities,
+};
 
 pub use granted::{Alphabet, GrantedSecrets};
 pub use handle::SecretHandle;
@@ -55,6 +59,17 @@ pub enum SecretSource {
         /// The name in the local store.
         name: String,
     },
+    /// `from = "azure-key-vault"`.
+    AzureKeyVault {
+        /// The vault: its name, or its URL.
+        vault: String,
+        /// The name there.
+        name: String,
+        /// The version; none: the newest.
+        version: Option<String>,
+        /// Who reads it, by name; none: see [`Identities::usual`].
+        identity: Option<String>,
+    },
 }
 
 /// The backends that sources name.
@@ -66,6 +81,8 @@ pub struct SecretProviders {
     pub file: Arc<dyn SecretProvider>,
     /// For [`SecretSource::Store`], and where `put` stores.
     pub store: LocalStore,
+    /// For [`SecretSource::AzureKeyVault`].
+    pub identities: Identities,
 }
 
 /// The secrets of one run. Clones share what was read.
@@ -76,9 +93,9 @@ struct Inner {
     declared: BTreeMap<String, Declared>,
     providers: SecretProviders,
     mask: Mask,
-    /// Held while a provider is asked, so that it is asked once; readers of other secrets wait with
-    /// it, for as long as it takes to read a file.
-    known: Mutex<BTreeMap<String, SecretHandle>>,
+    /// One for each secret, held while its provider is asked, so that it is asked once. Reading one
+    /// may need another: a vault is read by an identity, which has a secret of its own.
+    known: BTreeMap<String, Mutex<Option<SecretHandle>>>,
 }
 
 struct Declared {
@@ -102,7 +119,7 @@ impl Secrets {
                 .map_err(|fault| fault.cause(format!("in `only-to` of the secret `{name}`")))?;
             parsed.insert(name.clone(), Declared { source: text.source.clone(), only_to });
         }
-        let known = Mutex::default();
+        let known = parsed.keys().map(|name| (name.clone(), Mutex::default())).collect();
         Ok(Self(Arc::new(Inner { declared: parsed, providers, mask, known })))
     }
 
@@ -111,11 +128,19 @@ impl Secrets {
         &self.0.mask
     }
 
-    /// Lets the mask learn those that are there already, before any is used: what is said and recorded
-    /// until then may happen to hold one, such as an input that somebody typed. What cannot be read
-    /// is said when it is used, and what is read then is read anew.
+    /// The identities, for whoever sends something as one.
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.0.providers.identities
+    }
+
+    /// Lets the mask learn those that are on this machine already, before any is used: what is said
+    /// and recorded until then may happen to hold one, such as an input that somebody typed. What
+    /// cannot be read is said when it is used, and what is read then is read anew. A vault is asked
+    /// only for what is used.
     pub async fn learn(&self) {
-        for declared in self.0.declared.values() {
+        let here =
+            |declared: &&Declared| !matches!(declared.source, SecretSource::AzureKeyVault { .. });
+        for declared in self.0.declared.values().filter(here) {
             if let Ok(value) = self.read(&declared.source).await {
                 self.0.mask.learn(&value);
             }
@@ -123,11 +148,21 @@ impl Secrets {
     }
 
     async fn read(&self, source: &SecretSource) -> Result<Secret, Fault> {
+        if let SecretSource::AzureKeyVault { vault, name, version, identity } = source {
+            let identity = match identity {
+                Some(identity) => self.identities().get(identity)?,
+                None => self.identities().usual()?,
+            };
+            return vault::read(self, identity, vault, name, version.as_deref()).await;
+        }
         let (providers, source) = (self.0.providers.clone(), source.clone());
         blocking(move || match &source {
             SecretSource::Env { name } => providers.env.read(name),
             SecretSource::File { path } => providers.file.read(path),
             SecretSource::Store { name } => SecretProvider::read(&providers.store, name),
+            SecretSource::AzureKeyVault { .. } => {
+                Err(Fault::new(Kind::Internal, "a vault is not read on a thread of its own"))
+            }
         })
         .await
     }
@@ -144,8 +179,9 @@ impl Secrets {
     /// The secret that the pipeline calls `name`, whatever a step is granted.
     pub(crate) async fn resolve(&self, name: &str) -> Result<SecretHandle, Fault> {
         let declared = self.0.declared.get(name).ok_or_else(|| self.undeclared(name))?;
-        let mut known = self.0.known.lock().await;
-        if let Some(handle) = known.get(name) {
+        let slot = self.0.known.get(name).ok_or_else(|| self.undeclared(name))?;
+        let mut known = slot.lock().await;
+        if let Some(handle) = &*known {
             return Ok(handle.clone());
         }
         let value = self
@@ -154,19 +190,22 @@ impl Secrets {
             .map_err(|fault| fault.cause(format!("the pipeline calls it `{name}`")))?;
         self.0.mask.learn(&value);
         let handle = SecretHandle::new(name, declared.only_to.clone(), value);
-        known.insert(name.to_owned(), handle.clone());
+        *known = Some(handle.clone());
         Ok(handle)
     }
 
     /// Stores `value` in the local store as `name`; who asks for it later in the run gets the new one.
     async fn store(&self, name: &str, value: Secret) -> Result<(), Fault> {
-        let mut known = self.0.known.lock().await;
+        let is_it = |declared: &Declared| matches!(&declared.source, SecretSource::Store { name: stored } if stored == name);
+        let mut stale = Vec::new();
+        for (declared, slot) in &self.0.known {
+            if self.0.declared.get(declared).is_some_and(is_it) {
+                stale.push(slot.lock().await);
+            }
+        }
         let (store, owned) = (self.0.providers.store.clone(), name.to_owned());
         blocking(move || store.set(&owned, &value)).await?;
-        known.retain(|declared, _| {
-            let source = self.0.declared.get(declared).map(|declared| &declared.source);
-            !matches!(source, Some(SecretSource::Store { name: stored }) if stored == name)
-        });
+        stale.iter_mut().for_each(|known| **known = None);
         Ok(())
     }
 

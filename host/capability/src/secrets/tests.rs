@@ -249,6 +249,7 @@ async fn a_provider_is_asked_once_in_a_run() {
     let counting = Arc::new(Counting(AtomicUsize::new(0)));
     let folder = tempfile::tempdir().unwrap();
     let providers = SecretProviders {
+        identities: Identities::default(),
         env: Arc::clone(&counting) as _,
         file: Arc::new(FileProvider::new(folder.path())),
         store: store(folder.path()),

@@ -54,6 +54,8 @@ fn every_grant_of_a_row_is_a_key_or_a_group_of_keys() {
         assert!(GRANT_KEYS.iter().any(is_known), "{grant}");
     }
     for key in GRANT_KEYS {
+        // An identity goes with `http`: it says who a request is from.
+        let key = if key == "identity" { "http" } else { key };
         let has_row = |grant: &str| grant == key || key.starts_with(&format!("{grant}."));
         assert!(CAPABILITIES.iter().filter_map(|row| row.grant).any(has_row), "{key}");
     }

@@ -25,7 +25,10 @@ const SHORT_DIGEST: usize = "sha256:".len() + 12;
 const SHORT_COMMIT: usize = 7;
 
 /// Of what a trigger watches, as many characters as leave room for the rest of the line.
-const LONGEST: usize = 60;
+const LONGEST_WATCHES: usize = 60;
+
+/// Of what went wrong, as many as say what kind of trouble it is; all of it is in the JSON.
+const LONGEST_STATE: usize = 100;
 
 /// A trigger, and what is known of it.
 struct Line {
@@ -160,12 +163,12 @@ impl Line {
         [
             self.name.clone(),
             file,
-            shortened(&self.watches),
+            shortened(&self.watches, LONGEST_WATCHES),
             self.seen(),
             if armed { "yes" } else { "no" }.to_owned(),
             moment(|known| known.checked_at),
             moment(|known| known.next_at),
-            self.state(now),
+            shortened(&self.state(now), LONGEST_STATE),
         ]
     }
 
@@ -192,9 +195,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn shortened(text: &str) -> String {
-    match text.chars().count() > LONGEST {
-        true => text.chars().take(LONGEST - 1).chain(['…']).collect(),
+fn shortened(text: &str, longest: usize) -> String {
+    match text.chars().count() > longest {
+        true => text.chars().take(longest - 1).chain(['…']).collect(),
         false => text.to_owned(),
     }
 }

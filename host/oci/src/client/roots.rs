@@ -42,9 +42,7 @@ impl Lazy {
         server: &ServerName<'_>,
     ) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
         let name = server.to_str();
-        let counts = |extra: &Extra| {
-            extra.only_for.as_ref().is_none_or(|host| host.eq_ignore_ascii_case(&name))
-        };
+        let counts = |extra: &Extra| extra.only_for.as_ref().is_none_or(|host| is_for(host, &name));
         let chosen: Vec<usize> =
             (0..).zip(&self.extra).filter(|(_, extra)| counts(extra)).map(|(at, _)| at).collect();
         let mut verifiers = self.verifiers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,6 +67,15 @@ impl Lazy {
         .map_err(|error| no_roots(error.to_string()))?;
         verifiers.insert(chosen, Arc::clone(&verifier));
         Ok(verifier)
+    }
+}
+
+/// Whether `name` is `host`, or lies below it, if it has a dot first.
+fn is_for(host: &str, name: &str) -> bool {
+    let (host, name) = (host.to_ascii_lowercase(), name.to_ascii_lowercase());
+    match host.starts_with('.') {
+        true => name.len() > host.len() && name.ends_with(&host),
+        false => host == name,
     }
 }
 
@@ -135,5 +142,21 @@ impl ServerCertVerifier for Lazy {
 impl fmt::Debug for Lazy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lazy").field("extra", &self.extra.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_count_for_a_host_or_for_a_domain() {
+        assert!(is_for("a.example", "A.example"));
+        assert!(!is_for("a.example", "b.a.example"));
+        assert!(is_for(".a.example", "b.A.example"));
+        assert!(is_for(".a.example", "c.b.a.example"));
+        for other in ["a.example", "ba.example", ".a.example", "b.a.example.evil"] {
+            assert!(!is_for(".a.example", other), "{other}");
+        }
     }
 }

@@ -35,7 +35,7 @@ impl Retry {
 }
 
 /// How long an answer wants to be left alone; `None` if it does not say, or says nothing sensible.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     // Not all of them are ASCII: `44.853µs`.
     let text = std::str::from_utf8(headers.get(RETRY_AFTER)?.as_bytes()).ok()?;
     seconds_until(text, headers)

@@ -29,7 +29,8 @@ pub(crate) const STEP: &[&str] = &[
     "grant",
 ];
 pub(crate) const RETRY: &[&str] = &["attempts", "on", "backoff"];
-pub(crate) const GRANT: &[&str] = &["http", "secrets", "oci", "state", "workspace", "exec"];
+pub(crate) const GRANT: &[&str] =
+    &["http", "identity", "secrets", "oci", "state", "workspace", "exec"];
 pub(crate) const HTTP: &[&str] = &["url", "methods", "private"];
 pub(crate) const SECRETS: &[&str] = &["use", "reveal", "write"];
 pub(crate) const OCI: &[&str] = &["pull", "push", "delete"];
@@ -142,6 +143,7 @@ fn read_grant<'a>(reader: &'a Reader<'a>, item: &'a Item<'a>) -> Option<At<Grant
     let http = table.item("http").and_then(|item| reader.items(item, "`http`"));
     let grant = GrantSpec {
         http: http.unwrap_or_default().iter().filter_map(|item| read_http(reader, item)).collect(),
+        identity: list(&table, "identity"),
         secrets: table.item("secrets").map(|item| read_secrets(reader, item)).unwrap_or_default(),
         oci: table
             .table("oci", "`oci`", OCI)

@@ -302,7 +302,7 @@ impl<'a> Planner<'a> {
         site: &Site<'_>,
         found: &mut Gathered,
     ) -> WrittenGrant {
-        let GrantSpec { http, secrets, oci, state, workspace, exec } = &grant.value;
+        let GrantSpec { http, identity, secrets, oci, state, workspace, exec } = &grant.value;
         let mut rules = Vec::new();
         for rule in http {
             let url = self.text(&rule.url.value, rule.url.span, site, found);
@@ -318,7 +318,8 @@ impl<'a> Planner<'a> {
             let methods = rule.methods.iter().map(|method| method.value.clone()).collect();
             rules.push((url, methods, rule.private.as_ref().is_some_and(|flag| flag.value)));
         }
-        let lists: [(&'static str, &[At<String>]); 8] = [
+        let lists: [(&'static str, &[At<String>]); 9] = [
+            ("identity", identity),
             ("secrets.use", &secrets.use_),
             ("secrets.reveal", &secrets.reveal),
             ("secrets.write", &secrets.write),
@@ -337,6 +338,9 @@ impl<'a> Planner<'a> {
                     (key.starts_with("secrets"), &node)
                 {
                     self.granted_secret(entry, secret, text.span);
+                }
+                if let ("identity", Node::Value(Value::String(identity))) = (key, &node) {
+                    self.named_identity(identity, text.span);
                 }
                 nodes.push(node);
             }
@@ -358,7 +362,12 @@ impl<'a> Planner<'a> {
         plugin.complete(&mut inputs);
         let context = Context::of_plugin(plugin, &inputs);
         match grant.render(&self.context, &context) {
-            Ok(Grant { secrets, .. }) => {
+            Ok(Grant { secrets, identity, .. }) => {
+                let with = entry.with.as_ref();
+                for identity in &identity {
+                    let place = with.and_then(|with| place_of_text(with, identity));
+                    self.named_identity(identity, place.unwrap_or(entry.uses.span));
+                }
                 for secret in secrets.use_.iter().chain(&secrets.reveal).chain(&secrets.write) {
                     self.granted_secret(
                         entry,

@@ -10,8 +10,8 @@ pub(crate) fn missing_provider(source: &Source, secret: &At<String>) -> Diagnost
     Diagnostic::error(format!("the secret `{name}` does not say where it is `from`"))
         .at(source, secret.span, "")
         .help(format!(
-            "write `{name} = {{ from = \"env\", name = \"VARIABLE\" }}`, or `from` `\"file\"` or \
-             `\"store\"`"
+            "write `{name} = {{ from = \"env\", name = \"VARIABLE\" }}`, or `from` `\"file\"`, \
+             `\"store\"` or `\"azure-key-vault\"`"
         ))
 }
 
@@ -21,10 +21,10 @@ pub(crate) fn secret_needs_key(
     provider: &str,
     key: &str,
 ) -> Diagnostic {
-    let example = if key == "path" {
-        "path = \"/run/secrets/token\"".to_owned()
-    } else {
-        format!("name = \"{}\"", secret.value.to_ascii_uppercase().replace('-', "_"))
+    let example = match key {
+        "path" => "path = \"/run/secrets/token\"".to_owned(),
+        "vault" => "vault = \"mykeyvault\"".to_owned(),
+        _ => format!("name = \"{}\"", secret.value.to_ascii_uppercase().replace('-', "_")),
     };
     Diagnostic::error(format!(
         "the secret `{}` is from `{provider}` and needs a `{key}`",
@@ -58,11 +58,15 @@ pub(crate) fn not_a_host(source: &Source, host: &At<String>) -> Diagnostic {
 }
 
 pub(crate) fn plain_password(source: &Source, span: Span, key: &str) -> Diagnostic {
+    let name = match key {
+        "client-secret" | "certificate" => key.to_owned(),
+        _ => format!("registry-{key}"),
+    };
     Diagnostic::error(format!("`{key}` is written into the file"))
         .at(source, span, "expected a secret")
         .help(format!(
-            "declare it, `[secrets] registry-{key} = {{ from = \"env\", name = \"…\" }}`, and write \
-             `{key} = {{ secret = \"registry-{key}\" }}`"
+            "declare it, `[secrets] {name} = {{ from = \"env\", name = \"…\" }}`, and write \
+             `{key} = {{ secret = \"{name}\" }}`"
         ))
         .help("change the value where it is valid: whoever has read the file knows it")
 }

@@ -1,6 +1,9 @@
 //! `windlass:http`.
 
-use capability::{Encoding, Header, HeaderValue, Part, Redirects, Request};
+use capability::{
+    Encoding, Header, HeaderValue, Kept, Part, Redirects, Request, Response, SecretHandle,
+};
+use wasmtime::component::Resource;
 
 use super::{Answer, answer};
 use crate::bindings::windlass::http::http as wit;
@@ -10,18 +13,49 @@ impl wit::Host for StepState {
     async fn send(&mut self, request: wit::Request) -> Answer<wit::Response> {
         let request = self.request(request)?;
         let response = self.granted.http.send(request).await;
-        answer(response.map(|response| {
-            wit::Response {
-                status: response.status,
-                url: response.url,
-                headers: response
-                    .headers
-                    .into_iter()
-                    .map(|(name, value)| wit::ReceivedHeader { name, value })
-                    .collect(),
-                body: response.body,
-            }
-        }))
+        answer(response.map(to_wit))
+    }
+
+    async fn send_keeping(
+        &mut self,
+        request: wit::Request,
+        pointers: Vec<String>,
+    ) -> Answer<Resource<Kept>> {
+        let request = self.request(request)?;
+        match self.granted.http.send_keeping(request, &pointers).await {
+            Ok(kept) => answer(Ok(self.table.push(kept)?)),
+            Err(fault) => answer(Err(fault)),
+        }
+    }
+}
+
+impl wit::HostKept for StepState {
+    async fn response(&mut self, this: Resource<Kept>) -> wasmtime::Result<wit::Response> {
+        Ok(to_wit(self.table.get(&this)?.response.clone()))
+    }
+
+    async fn secret(
+        &mut self,
+        this: Resource<Kept>,
+        index: u32,
+    ) -> wasmtime::Result<Option<Resource<SecretHandle>>> {
+        let secret = self.table.get(&this)?.secrets.get(index as usize).cloned();
+        secret.map(|secret| Ok(self.table.push(secret)?)).transpose()
+    }
+
+    async fn drop(&mut self, this: Resource<Kept>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+fn to_wit(response: Response) -> wit::Response {
+    let headers = response.headers.into_iter();
+    wit::Response {
+        status: response.status,
+        url: response.url,
+        headers: headers.map(|(name, value)| wit::ReceivedHeader { name, value }).collect(),
+        body: response.body,
     }
 }
 

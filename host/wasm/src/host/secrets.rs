@@ -55,6 +55,19 @@ impl secrets::HostSecret for StepState {
         Ok(self.table.get(&secret)?.name().to_owned())
     }
 
+    async fn is_empty(&mut self, secret: Resource<SecretHandle>) -> wasmtime::Result<bool> {
+        Ok(self.table.get(&secret)?.is_empty())
+    }
+
+    async fn equals(
+        &mut self,
+        secret: Resource<SecretHandle>,
+        other: Resource<SecretHandle>,
+    ) -> Answer<bool> {
+        let (secret, other) = (self.table.get(&secret)?, self.table.get(&other)?);
+        answer(self.granted.secrets.equals(secret, other))
+    }
+
     async fn drop(&mut self, secret: Resource<SecretHandle>) -> wasmtime::Result<()> {
         self.table.delete(secret)?;
         Ok(())

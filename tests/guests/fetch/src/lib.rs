@@ -62,6 +62,8 @@ pub struct Ask {
     secret: Option<String>,
     #[serde(default)]
     seal: Seal,
+    /// Where in the response a secret is: it is kept, and sent in a second request.
+    keep: Option<String>,
 }
 
 fn get() -> String {
@@ -100,6 +102,10 @@ impl Step for Fetch {
             }
             (Some(_), Seal::Bearer | Seal::Basic | Seal::Body) | (None, _) => {}
         }
+        if let Some(pointer) = &ask.keep {
+            keep(&ask, pointer, secret.as_ref(), &mut outputs)?;
+            return Ok(Outcome::unchanged(outputs));
+        }
         match ask.via {
             Via::Windlass => tell(&mut outputs, &send(&ask, secret.as_ref())?),
             Via::Wasi => {
@@ -114,6 +120,25 @@ impl Step for Fetch {
 }
 
 windlass_plugin::step!(Fetch);
+
+fn keep(
+    ask: &Ask,
+    pointer: &str,
+    secret: Option<&Secret>,
+    outputs: &mut Map<String, Value>,
+) -> Result<()> {
+    let (response, kept) = Request::new(&ask.method, &ask.url).send_keeping(&[pointer])?;
+    tell(outputs, &response);
+    outputs.insert("kept".to_owned(), json!(kept.len()));
+    let Some(kept) = kept.first() else { return Ok(()) };
+    outputs.insert("name".to_owned(), json!(kept.name()));
+    outputs.insert("empty".to_owned(), json!(kept.is_empty()));
+    if let Some(secret) = secret {
+        outputs.insert("equal".to_owned(), json!(secret.equals(kept)?));
+    }
+    Request::post(&ask.url).bearer(kept).send()?.success()?;
+    Ok(())
+}
 
 fn send(ask: &Ask, secret: Option<&Secret>) -> Result<Response> {
     let mut request = Request::new(&ask.method, &ask.url);

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use windlass_plugin::oci::{Access, Copy, Repository};
+use windlass_plugin::oci::{Access, Copy, Lookup, Repository};
 use windlass_plugin::secrets::{self, Alphabet};
 use windlass_plugin::state::{self, Expected};
 use windlass_plugin::{Context, Inputs, Outcome, Request, Result, Schema, Step, workspace};
@@ -14,6 +14,8 @@ use windlass_plugin::{Context, Inputs, Outcome, Request, Result, Schema, Step, w
 pub enum Act {
     /// What the reference `at` points at.
     Resolve,
+    /// What the references `at` and `to` point at, asked together.
+    Lookup,
     /// The manifest at the reference `at`.
     Manifest,
     /// The first ten tags of the repository `at`.
@@ -68,6 +70,14 @@ impl Step for Hands {
                 let repository = open(Access::PULL)?;
                 let found = repository.resolve(&repository.selector())?;
                 json!({ "digest": found.map(|found| found.digest), "name": repository.name() })
+            }
+            Act::Lookup => {
+                let lookup = Lookup::new([&at, &to]);
+                let found = lookup.run().into_iter().map(|answer| match answer {
+                    Ok(found) => json!(found.map(|found| found.digest)),
+                    Err(error) => json!({ "code": error.code() }),
+                });
+                json!({ "found": found.collect::<Vec<_>>(), "requests": lookup.requests() })
             }
             Act::Manifest => {
                 let repository = open(Access::PULL)?;

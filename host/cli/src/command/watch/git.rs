@@ -34,11 +34,10 @@ pub(super) async fn commit(
             .help("`apt-get install git`")
     })?;
     let folder = base.join(repository);
-    let found = match folder.is_dir() {
-        true => of_folder(&git, &folder, branch).await,
-        false => of_url(&git, repository, branch).await,
+    let (reference, id) = match folder.is_dir() {
+        true => of_folder(&git, &folder, branch).await?,
+        false => of_url(&git, repository, branch).await?,
     };
-    let (reference, id) = found.map_err(|fault| fault.cause(format!("asked: `{repository}`")))?;
     Ok(Commit { repository: repository.to_owned(), reference, id })
 }
 
