@@ -203,10 +203,8 @@ fn credential(inputs: &Inputs, registry: &Registry, wrong: &mut Problems) {
     let Registry { server, username, password, identity } = registry;
     let is_host = !server.is_empty() && !server.contains(['/', '@', ' ']);
     wrong.unless(is_host, || format!("`registries`: `{server}` is no registry's name"));
-    let is_one = match (username, password, identity) {
-        (Some(_), Some(_), None) | (None, None, Some(_)) => true,
-        _ => false,
-    };
+    let is_one =
+        matches!((username, password, identity), (Some(_), Some(_), None) | (None, None, Some(_)));
     wrong.unless(is_one, || {
         format!("registry `{server}`: say `username` and `password`, or `identity`")
     });
@@ -228,7 +226,9 @@ fn terms(inputs: &Inputs, wrong: &mut Problems) {
         (!inputs.zones.is_empty(), "`zones`"),
     ];
     for (has, what) in spot {
-        wrong.unless(!(inputs.spot && has), || format!("a group on spare capacity has no {what}"));
+        wrong.unless(!(inputs.spot && has), || {
+            format!("{what}: a group on spare capacity (`spot`) has none")
+        });
     }
     let is_confidential = inputs.sku == Sku::Confidential;
     wrong.unless(inputs.confidential.is_none() || is_confidential, || {

@@ -1,22 +1,23 @@
 //! Makes a group what the inputs say.
 
 mod images;
+mod job;
 
-use arm::{Answer, Arm, Body, Failure, ResourceId};
+use std::cell::Cell;
+
+use arm::{Arm, Body, ResourceId};
 use serde_json::Value;
 use windlass_plugin::{Error, Result};
 
 use crate::check::{SUFFIX, check};
 use crate::diff::{Difference, differ};
 use crate::host::Host;
-use crate::inputs::{Inputs, OnFailure, Replace, UpdateSecrets};
-use crate::manage;
+use crate::inputs::{Inputs, Replace, UpdateSecrets};
 use crate::outputs::Outputs;
-use crate::restore;
 use crate::spec::{Facts, VERSION, spec};
 use crate::state::Group;
 use crate::template::template;
-use crate::wait::{Unwell, Wait};
+use job::Job;
 
 /// The version of the API for resource groups, as az has it.
 const GROUPS_VERSION: &str = "2024-11-01";
@@ -71,7 +72,8 @@ pub fn deploy<H: Host>(inputs: &Inputs, dry_run: bool, host: &H) -> Result<(Outp
         seen.unwrap_or_default().tell(&mut outputs);
         return Ok((outputs, forecast(inputs, &planned, &difference)));
     }
-    let job = Job { inputs, host, arm: &arm, id: &id, wanted: &wanted };
+    let is_gone = Cell::new(false);
+    let job = Job { inputs, host, arm: &arm, id: &id, wanted: &wanted, is_gone };
     let group = match job.run(&planned, seen) {
         Ok((group, replaced)) => {
             outputs.replaced = replaced;
@@ -200,151 +202,6 @@ fn forecast(inputs: &Inputs, planned: &Move, difference: &Difference) -> String 
         Move::Update => format!("`{name}` would be updated: {changes}"),
         Move::Replace if changes.is_empty() => format!("`{name}` would be made anew"),
         Move::Replace => format!("`{name}` would be made anew: {changes}"),
-    }
-}
-
-/// A deployment.
-struct Job<'a, H: Host> {
-    inputs: &'a Inputs,
-    host: &'a H,
-    arm: &'a Arm<'a, H>,
-    id: &'a ResourceId,
-    wanted: &'a Body<String>,
-}
-
-impl<H: Host> Job<'_, H> {
-    /// Does what is planned; the group then, and whether it was made anew.
-    fn run(&self, planned: &Move, seen: Option<Group>) -> Result<(Group, bool), Unwell> {
-        let wait = self.wait();
-        match planned {
-            Move::Nothing => {
-                if seen.as_ref().is_some_and(|group| group.state.eq_ignore_ascii_case("Stopped")) {
-                    let text = format!(
-                        "container group `{}` is as it should be, but stopped",
-                        self.inputs.name
-                    );
-                    return Err(Error::new("azure.unhealthy", text)
-                        .hint("say `action = \"start\"`")
-                        .into());
-                }
-                Ok((wait.until_ready(None, seen)?, false))
-            }
-            Move::Tag => {
-                let tags = self.wanted.value.get("tags").cloned().unwrap_or_default();
-                let body = Body::from(serde_json::json!({ "tags": tags }));
-                let answer = self.arm.patch(self.id, VERSION, &body)?;
-                self.arm.finish(answer, &arm::Wait::default())?;
-                Ok((wait.until_ready(None, seen)?, false))
-            }
-            Move::Create | Move::Update => match self.put(self.wanted) {
-                Ok(begun) => Ok((wait.until_ready(Some(&begun), None)?, false)),
-                Err(failure) if self.needs_another(planned, &failure) => {
-                    self.host.warn(&format!("{failure}; it is made anew"));
-                    Ok((self.anew()?, true))
-                }
-                Err(failure) => Err(self.explained(failure).into()),
-            },
-            Move::Replace => Ok((self.anew()?, true)),
-        }
-    }
-
-    fn wait(&self) -> Wait<'_, H> {
-        Wait { arm: self.arm, host: self.host, id: self.id, inputs: self.inputs }
-    }
-
-    fn put(&self, body: &Body<String>) -> Result<Answer, Failure> {
-        let mut sealed = Body::from(body.value.clone());
-        for hole in &body.holes {
-            let secret = self.host.secret(&hole.secret)?;
-            let pointer = hole.pointer.clone();
-            sealed.holes.push(arm::Hole { pointer, secret, encoding: hole.encoding });
-        }
-        self.arm.put(self.id, VERSION, &sealed)
-    }
-
-    /// Deletes the group and makes it anew.
-    fn anew(&self) -> Result<Group, Unwell> {
-        manage::delete(self.arm, self.id)?;
-        let begun = self.put(self.wanted).map_err(|failure| self.explained(failure))?;
-        self.wait().until_ready(Some(&begun), None)
-    }
-
-    /// Whether Azure wants another group in place of a change.
-    fn needs_another(&self, planned: &Move, failure: &Failure) -> bool {
-        let code = failure.azure_code().unwrap_or_default();
-        *planned == Move::Update
-            && self.inputs.replace == Replace::IfNeeded
-            && code.contains("ContainerGroupUpdate")
-    }
-
-    fn explained(&self, failure: Failure) -> Error {
-        let code = failure.azure_code().unwrap_or_default().to_owned();
-        let error = Error::from(failure);
-        let server = "say the registry's credentials in `registries`: Azure pulls with those, not with \
-                      those of the pipeline";
-        match code.as_str() {
-            "InaccessibleImage" => error.hint(server),
-            "RegistryErrorResponse" => error.hint(
-                "the registry answers Azure with an error, often its limit of anonymous pulls; \
-                       import the image into a registry of your own",
-            ),
-            code if code.contains("ContainerGroupUpdate") => error.hint(
-                "say `replace = \"if-needed\"`: it is deleted and made anew, with another address",
-            ),
-            code if code.contains("DnsNameLabel") => error
-                .hint("choose another `dns-label`, `dns-random = true`, or another `dns-scope`"),
-            _ => error,
-        }
-    }
-
-    /// Shows what the containers have written, and puts the former group again if that is wanted.
-    fn fail(&self, unwell: Unwell, planned: &Move, former: Option<&Value>) -> Error {
-        let Unwell { error, group } = unwell;
-        for container in group.iter().flat_map(|group| &group.containers) {
-            if let Ok(text) = manage::output(self.arm, self.id, &container.name, self.inputs.tail) {
-                manage::show(self.host, &container.name, &text);
-            }
-        }
-        let begun = !matches!(planned, Move::Nothing | Move::Tag);
-        match former {
-            Some(former) if begun && self.inputs.on_failure == OnFailure::Restore => {
-                self.restore(former, error)
-            }
-            _ => error,
-        }
-    }
-
-    fn restore(&self, former: &Value, error: Error) -> Error {
-        let body = match restore::former(former, self.wanted) {
-            Ok(body) => body,
-            Err(lost) => {
-                self.host.warn(&format!(
-                    "the former group is not restored: nobody knows its secrets at {}",
-                    lost.join(", ")
-                ));
-                return error;
-            }
-        };
-        let put = match self.put(&body) {
-            Err(failure)
-                if failure.azure_code().is_some_and(|it| it.contains("ContainerGroupUpdate")) =>
-            {
-                manage::delete(self.arm, self.id).and_then(|_| self.put(&body))
-            }
-            other => other,
-        };
-        let done =
-            put.map_err(Unwell::from).and_then(|begun| self.wait().until_ready(Some(&begun), None));
-        match done {
-            Ok(_) => {
-                self.host.say("the former group is restored");
-                error.during("the former group is restored")
-            }
-            Err(again) => {
-                self.host.warn(&format!("the former group is not restored: {}", again.error));
-                error
-            }
-        }
     }
 }
 

@@ -90,7 +90,7 @@ pub struct Unwell {
     /// Why.
     pub error: Error,
     /// What was seen last.
-    pub group: Option<Group>,
+    pub group: Option<Box<Group>>,
 }
 
 impl<T: Into<Error>> From<T> for Unwell {
@@ -125,14 +125,14 @@ impl<H: Host> Wait<'_, H> {
     ) -> Result<Group, Unwell> {
         let within = check::within(self.inputs)?;
         let (start, told) = (self.host.now(), RefCell::new(BTreeSet::new()));
-        let mut asked = begun.and_then(|answer| answer.retry_after());
-        let (mut own, mut next) = (FIRST_PAUSE, seen);
+        let asked = begun.and_then(Answer::retry_after);
+        let (mut pause, mut next) = (asked.unwrap_or(FIRST_PAUSE), seen);
         let mut group = loop {
             let group = match next.take() {
                 Some(group) => group,
                 None => {
-                    self.pause(asked.unwrap_or(own));
-                    own = (own * 3 / 2).min(LONGEST_PAUSE);
+                    self.pause(pause);
+                    pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     Group::read(&self.arm.get(self.id, VERSION)?)
                 }
             };
@@ -145,8 +145,7 @@ impl<H: Host> Wait<'_, H> {
                 Verdict::Ready => break group,
                 Verdict::Bad(why) => return Err(self.bad(why, begun, group)),
                 Verdict::Wait(why) => {
-                    asked = None;
-                    if self.host.now().saturating_sub(start) + own > within {
+                    if self.host.now().saturating_sub(start).saturating_add(pause) > within {
                         return Err(self.late(&why, group));
                     }
                 }
@@ -155,7 +154,7 @@ impl<H: Host> Wait<'_, H> {
         if let Some(health) = &self.inputs.health {
             let left = within.saturating_sub(self.host.now().saturating_sub(start));
             if let Err(error) = self.until_it_answers(health, &mut group, left) {
-                return Err(Unwell { error, group: Some(group) });
+                return Err(Unwell { error, group: Some(Box::new(group)) });
             }
         }
         Ok(group)
@@ -172,14 +171,14 @@ impl<H: Host> Wait<'_, H> {
             _ => Error::new("azure.unhealthy", format!("container group `{}`: {why}", self.inputs.name))
                 .hint("see what its containers have written above; `on-failure = \"restore\"` puts the former group again"),
         };
-        Unwell { error, group: Some(group) }
+        Unwell { error, group: Some(Box::new(group)) }
     }
 
     fn late(&self, why: &str, group: Group) -> Unwell {
         let Inputs { name, within, .. } = self.inputs;
         let text = format!("container group `{name}` is not as wanted after {within}: {why}");
         let error = Error::new("timeout.azure", text).hint("give it more time with `within`");
-        Unwell { error, group: Some(group) }
+        Unwell { error, group: Some(Box::new(group)) }
     }
 
     /// Asks the group's name until the answer is good.
@@ -210,7 +209,7 @@ impl<H: Host> Wait<'_, H> {
                 Err(error) if error.is("denied") || error.is("invalid") => return Err(error),
                 Err(error) => error.message().to_owned(),
             };
-            if self.host.now().saturating_sub(start) + pause > left {
+            if self.host.now().saturating_sub(start).saturating_add(pause) > left {
                 let text = format!(
                     "container group `{}` runs, but {url} is not healthy: {why}",
                     self.inputs.name

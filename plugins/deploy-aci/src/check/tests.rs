@@ -76,9 +76,9 @@ fn what_azure_would_refuse_is_told_before() {
         (json!({ "cpu": 32 }), "at most 31"),
         (json!({ "memory": 241 }), "at most 31 and 240"),
         (json!({ "limits": { "cpu": 0.5 } }), "below what it asks for"),
-        (json!({ "spot": true }), "spare capacity has no a public address"),
+        (json!({ "spot": true }), "a public address: a group on spare"),
         (json!({ "dns-label": null, "spot": true, "cpu": 5 }), "at most 4 and 16"),
-        (json!({ "dns-label": null, "spot": true, "zones": ["1"] }), "no `zones`"),
+        (json!({ "dns-label": null, "spot": true, "zones": ["1"] }), "`zones`: a group on spare"),
         (
             json!({ "registries": [{ "server": "s", "username": "u" }] }),
             "`username` and `password`, or",

@@ -243,6 +243,38 @@ fn the_former_group_comes_back_if_that_is_wanted() {
 }
 
 #[test]
+fn only_what_was_changed_is_restored() {
+    let former = there(&json!({ "env": { "OLD": "1" } }), "Running");
+    let refusal = json!({ "error": { "code": "InaccessibleImage", "message": "no" } });
+    let more = json!({ "on-failure": "restore" });
+    let host = Fake::new(Table::default().then(200, &[], &former).then(400, &[], &refusal));
+    assert!(deploy(&with(&more), false, &host).is_err());
+    assert_eq!(host.table.lines(), [group("GET"), group("PUT")], "it was refused");
+    let host = Fake::new(Table::default().then(200, &[], &former).then(200, &[], &json!({})).then(
+        403,
+        &[],
+        &json!({ "error": { "code": "AuthorizationFailed", "message": "no" } }),
+    ));
+    assert!(deploy(&with(&more), false, &host).expect_err("no look").is("denied"));
+    assert_eq!(host.table.lines().len(), 3, "nobody knows how it is");
+    let more = json!({ "on-failure": "restore", "replace": "always" });
+    let host = Fake::new(
+        Table::default()
+            .then(200, &[], &former)
+            .then(200, &[], &json!({}))
+            .then(400, &[], &refusal)
+            .then(201, &STARTED, &json!({}))
+            .then(200, &[], &former),
+    );
+    let error = deploy(&with(&more), false, &host).expect_err("refused");
+    assert!(error.message().starts_with("the former group is restored"), "{error}");
+    assert_eq!(
+        host.table.lines(),
+        [group("GET"), group("DELETE"), group("PUT"), group("PUT"), group("GET")]
+    );
+}
+
+#[test]
 fn a_wait_has_an_end() {
     let mut table = Table::default().then(404, &[], &missing()).then(201, &STARTED, &json!({}));
     for _ in 0..100 {

@@ -36,7 +36,7 @@ fn the_former_group_is_put_as_it_was() {
     let old = body(&rich);
     let mut found = served(&old.value, "Running", 0);
     found["properties"]["volumes"][0]["secret"] = json!({});
-    let mut new = rich.clone();
+    let mut new = rich;
     new["image"] = "x:2".into();
     new["env"] = json!({ "Z": "9", "S": { "secret": "s2" } });
     let restored = former(&found, &body(&new)).unwrap();
