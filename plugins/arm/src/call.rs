@@ -52,6 +52,12 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.response.header(name)
     }
+
+    /// How long Azure asks to wait before the next look.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.response.retry_after()
+    }
 }
 
 impl<'h, H: Http> Arm<'h, H> {

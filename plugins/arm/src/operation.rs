@@ -111,6 +111,20 @@ impl<H: Http> Arm<'_, H> {
         }
     }
 
+    /// Why the operation that `answer` began has failed; none where it has not, or does not say. For
+    /// who looks at the resource instead of the operation: one request.
+    pub fn failure(&self, answer: &Answer) -> Option<Failure> {
+        let Some(Way::Status(url)) = way(answer) else { return None };
+        let look = match self.send("GET", self.absolute(&url), None) {
+            Ok(look) => look,
+            Err(failure @ Failure::Refused(_)) => return Some(failure),
+            Err(Failure::Host(_) | Failure::Odd { .. } | Failure::Late { .. }) => return None,
+        };
+        let ended = state(&look.value)?;
+        let is_bad = ["Failed", "Canceled"].iter().any(|end| ended.eq_ignore_ascii_case(end));
+        is_bad.then(|| failed(answer, &look.value, ended, &look.response))
+    }
+
     /// What has become of it, when all went well.
     fn last_word(&self, answer: &Answer, look: Answer, way: &Way) -> Result<Value> {
         let is_resource = matches!(answer.method, "PUT" | "PATCH");

@@ -172,3 +172,24 @@ fn a_poll_is_tried_again_and_its_body_is_checked() {
     let table = Table::default().then(200, &[empty], &json!({}));
     assert_eq!(put(&table, &Wait::default()), Ok(json!({})), "an empty header is none");
 }
+
+#[test]
+fn an_operation_says_why_it_failed() {
+    let ask = |status, body: &Value| {
+        let table = Table::default().then(201, &[STATUS], &json!({})).then(status, &[], body);
+        let arm = Arm::new(&table, None).unwrap();
+        let answer = arm.put("/x", VERSION, &Body::from(json!({}))).unwrap();
+        arm.failure(&answer)
+    };
+    let error = json!({ "code": "InaccessibleImage", "message": "no" });
+    let failure = ask(200, &json!({ "status": "Failed", "error": error })).unwrap();
+    assert_eq!(failure.azure_code(), Some("InaccessibleImage"));
+    assert_eq!(ask(403, &json!({ "error": error })).and_then(|it| it.status()), Some(403));
+    for body in [json!({ "status": "InProgress" }), json!({ "status": "Succeeded" }), json!({})] {
+        assert_eq!(ask(200, &body), None);
+    }
+    let table = Table::default().then(200, &[], &json!({}));
+    let arm = Arm::new(&table, None).unwrap();
+    let answer = arm.put("/x", VERSION, &Body::from(json!({}))).unwrap();
+    assert_eq!(arm.failure(&answer), None);
+}
