@@ -112,3 +112,102 @@ fn the_emulator_says_where_it_is_and_what_it_cannot_use() {
     let ran = host.run(&["azure-emulator", "--upstream", "docker.io"]);
     ran.exits(2).stderr_says(&["write it as HOST=URL"]);
 }
+
+const REGISTRY: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1\
+                        /providers/Microsoft.ContainerRegistry/registries/myregistry";
+
+/// The book's story: a service principal that may pull, its credentials in a vault, and a container
+/// group that is deployed with them.
+#[test]
+fn credentials_go_into_a_vault_and_a_group_is_deployed_with_them() {
+    let image = Image::multi_arch(&["linux/amd64"], 1000);
+    let host = host();
+    image.write_layout(&host.path("image"), "v1");
+    let prepare = format!(
+        "[[step]]\nid = \"image\"\nuses = \"import-image\"\n\
+         with = {{ source = \"oci-layout:image:v1\", target = \"myregistry.azurecr.io/app:v1\" }}\n\n\
+         [[step]]\nid = \"pull\"\nuses = \"store-secret\"\n[step.with]\nvault = \"mykeyvault\"\n\
+         identity = \"prod\"\nservice-principal = {{ scope = \"{REGISTRY}\", role = \"AcrPull\" }}\n"
+    );
+    let deploy = r#"schema = 1
+
+[pipeline]
+name = "deploy"
+
+[identity.prod]
+kind = "azure"
+tenant = "22222222-2222-2222-2222-222222222222"
+client-id = "33333333-3333-3333-3333-333333333333"
+client-secret = { secret = "app" }
+
+[secrets]
+app = { from = "env", name = "APP_SECRET" }
+pull-usr = { from = "azure-key-vault", vault = "mykeyvault", name = "myregistry-pull-usr" }
+pull-pwd = { from = "azure-key-vault", vault = "mykeyvault", name = "myregistry-pull-pwd" }
+
+[registries."myregistry.azurecr.io"]
+username = { secret = "pull-usr" }
+password = { secret = "pull-pwd" }
+
+[[step]]
+id = "deploy"
+uses = "deploy-aci"
+
+[step.with]
+identity = "prod"
+subscription = "11111111-1111-1111-1111-111111111111"
+resource-group = "rg1"
+name = "aci-demo"
+image = "myregistry.azurecr.io/app:v1"
+dns-label = "aci-demo-1"
+registries = [{ server = "myregistry.azurecr.io", username = { secret = "pull-usr" }, password = { secret = "pull-pwd" } }]
+"#;
+    let host = host.file("prepare.toml", pipeline(&prepare)).file("deploy.toml", deploy);
+    let emulator = Emulator::start(&host, &[]);
+    let host = emulator.seen_by(host, "s3cr3t");
+    let ran = host.run(&["run", "prepare.toml", "-v"]);
+    ran.exits(0);
+    // Unchanged: nothing is made anew.
+    host.run(&["run", "prepare.toml"]).exits(0).stderr_says(&["unchanged"]);
+    let deployed = host.run(&["run", "deploy.toml", "--format", "json", "-v"]);
+    deployed.exits(0);
+    let outputs = deployed
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|event| event["event"] == "step-finished")
+        .unwrap();
+    let outputs = &outputs["outputs"];
+    assert_eq!(outputs["changed"], true, "{outputs}");
+    assert_eq!(outputs["fqdn"], "aci-demo-1.westeurope.azurecontainer.io");
+    let again = host.run(&["run", "deploy.toml"]);
+    again.exits(0).stderr_says(&["unchanged"]);
+    // What the emulator keeps of the vault is nowhere else.
+    let state: Value = serde_json::from_str(&host.read("emulator/state.json")).unwrap();
+    let mut passwords = Vec::new();
+    texts_at(&state, "value", &mut passwords);
+    assert!(!passwords.is_empty());
+    let record = std::fs::read(host.path(".home/state/runs.sqlite")).unwrap();
+    let record = String::from_utf8_lossy(&record).into_owned();
+    for password in passwords.iter().filter(|text| text.len() > 20 && !text.contains('-')) {
+        for said in [&ran.account(), &deployed.account(), &record] {
+            assert!(!said.contains(password.as_str()));
+        }
+    }
+}
+
+/// All texts under `key` in `value`.
+fn texts_at(value: &Value, key: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let (true, Some(text)) = (name == key, value.as_str()) {
+                    found.push(text.to_owned());
+                }
+                texts_at(value, key, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts_at(item, key, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
