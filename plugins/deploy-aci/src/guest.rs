@@ -33,10 +33,8 @@ impl Step for DeployAci {
 
     fn run(inputs: Inputs, context: &Context) -> Result<Outcome<Outputs>> {
         let host = Component::default();
-        let (outputs, summary) = match inputs.action {
-            Action::Deploy => deploy(&inputs, context.dry_run, &host)?,
-            _ => manage(&inputs, context.dry_run, &host)?,
-        };
+        let act = if inputs.action == Action::Deploy { deploy } else { manage };
+        let (outputs, summary) = act(&inputs, context.dry_run, &host)?;
         let outcome = match outputs.changed {
             true => Outcome::changed(outputs),
             false => Outcome::unchanged(outputs),
