@@ -9,6 +9,7 @@ pub(crate) mod group;
 mod image;
 mod log;
 pub(crate) mod runner;
+pub(crate) mod runtime;
 mod update;
 mod view;
 

@@ -40,6 +40,7 @@ pub use azure::Azure;
 pub use clock::Clock;
 pub use config::{Config, Names};
 pub use containers::runner::{Container, Runner};
+pub use containers::runtime::OciRuntime;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use faults::{Fault, FaultError, Faults, Planned};

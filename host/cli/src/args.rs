@@ -238,6 +238,10 @@ pub(crate) struct AzureEmulator {
     /// Where a registry of the outside really is, such as docker.io=http://127.0.0.1:5000
     #[arg(long = "upstream", value_name = "HOST=URL", value_parser = upstream)]
     pub(crate) upstreams: Vec<(String, url::Url)>,
+    /// What runs containers: `crun`, `runc` or a path; `none` only says that they run. Whichever of
+    /// both is installed by default
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) runtime: Option<String>,
     /// A further registry, in a folder that is new
     #[arg(long = "registry", value_name = "NAME")]
     pub(crate) registries: Vec<String>,

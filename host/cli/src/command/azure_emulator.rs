@@ -3,9 +3,10 @@
 mod builder;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::azure_emulator::{Config, Emulator};
+use ::azure_emulator::{Config, Emulator, OciRuntime, Runner};
 use report::{Fault, Kind};
 
 use self::builder::PipelineBuilder;
@@ -16,7 +17,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 
 pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Result<Exit, Failure> {
-    let AzureEmulator { state, listen, upstreams, registries, vaults } = arguments;
+    let AzureEmulator { state, listen, upstreams, runtime, registries, vaults } = arguments;
     let state = std::path::absolute(&state).map_err(|error| {
         Fault::new(Kind::Failed, "the present directory has no path").cause(error)
     })?;
@@ -27,6 +28,7 @@ pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Resu
     config.names.vaults.extend(vaults);
     let builder = Arc::new(PipelineBuilder::new(&config, settings));
     config.builder = Some(Arc::clone(&builder) as Arc<dyn ::azure_emulator::Builder>);
+    config.runner = runner(runtime.as_deref(), settings).await?;
     let names = config.names.clone();
     let emulator = Emulator::start(config).await.map_err(Fault::from)?;
     builder.goes_through(emulator.proxy_url());
@@ -54,5 +56,27 @@ pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Resu
     match served {
         Ok(()) => Ok(Exit::Ok),
         Err(error) => Err(Fault::new(Kind::Failed, "signals cannot be heard").cause(error).into()),
+    }
+}
+
+/// What runs containers: the program that is named, or one that is there; nothing if it is `none`.
+async fn runner(named: Option<&str>, settings: &Settings) -> Result<Option<Arc<dyn Runner>>, Failure> {
+    let programs: Vec<PathBuf> = match named {
+        Some("none") => return Ok(None),
+        Some(name) if name.contains('/') => vec![name.into()],
+        Some(name) => settings.program(name).into_iter().collect(),
+        None => ["crun", "runc"].into_iter().filter_map(|name| settings.program(name)).collect(),
+    };
+    for program in programs {
+        if let Some(runtime) = OciRuntime::find(program).await {
+            return Ok(Some(Arc::new(runtime)));
+        }
+    }
+    match named {
+        None => Ok(None),
+        Some(name) => {
+            let fault = Fault::new(Kind::NotFound, format!("`{name}` is no OCI runtime"));
+            Err(Failure::Usage(fault.help("`apt-get install crun`, or `--runtime none`")))
+        }
     }
 }
