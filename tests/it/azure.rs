@@ -16,6 +16,8 @@ impl Emulator {
     pub(crate) fn start(host: &TestHost, more: &[&str]) -> Self {
         let mut arguments =
             vec!["azure-emulator", "--state", "emulator", "--listen", "127.0.0.1:0"];
+        // The images of these tests have nothing to run.
+        arguments.extend(["--runtime", "none"]);
         arguments.extend(more);
         let mut running = host.spawn(&arguments, b"");
         let proxy = running.wait_for("where the emulator listens", |stdout, _| {

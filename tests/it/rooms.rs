@@ -108,13 +108,9 @@ fn only_the_wasm_room_depends_on_wasmtime_and_only_four_on_the_network() {
         let has = |prefix: &str| dependencies.iter().any(|name| name.starts_with(prefix));
         assert!(!has("wasmtime") || package == "windlass-wasm", "{package} depends on wasmtime");
         // The emulator delivers webhooks, with the one client.
-        let may = [
-            "windlass-oci",
-            "windlass-azure",
-            "windlass-azure-emulator",
-            "windlass-capability",
-        ]
-        .contains(&package.as_str());
+        let may =
+            ["windlass-oci", "windlass-azure", "windlass-azure-emulator", "windlass-capability"]
+                .contains(&package.as_str());
         assert!(!has("reqwest") || may, "{package} depends on reqwest");
     }
 }

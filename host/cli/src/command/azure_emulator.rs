@@ -60,7 +60,10 @@ pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Resu
 }
 
 /// What runs containers: the program that is named, or one that is there; nothing if it is `none`.
-async fn runner(named: Option<&str>, settings: &Settings) -> Result<Option<Arc<dyn Runner>>, Failure> {
+async fn runner(
+    named: Option<&str>,
+    settings: &Settings,
+) -> Result<Option<Arc<dyn Runner>>, Failure> {
     let programs: Vec<PathBuf> = match named {
         Some("none") => return Ok(None),
         Some(name) if name.contains('/') => vec![name.into()],
