@@ -84,7 +84,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Show what would run, and what each step would be granted
     Plan(Plan),
-    /// Print the JSON Schema of pipeline files, or of one pipeline with its plugins' inputs
+    /// Print the JSON Schema of pipeline files, or of one and its plugins' inputs
     Schema(Schema),
     /// Keep secrets in an encrypted store on this machine
     #[command(subcommand)]
@@ -238,7 +238,7 @@ pub(crate) struct AzureEmulator {
     /// Where a registry of the outside really is, such as docker.io=http://127.0.0.1:5000
     #[arg(long = "upstream", value_name = "HOST=URL", value_parser = upstream)]
     pub(crate) upstreams: Vec<(String, url::Url)>,
-    /// What runs containers: `crun`, `runc` or a path; `none` only says that they run. Whichever of
+    /// What runs containers: `runc`, `crun` or a path; `none` only says that they run. Whichever of
     /// both is installed by default
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<String>,

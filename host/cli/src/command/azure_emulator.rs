@@ -68,7 +68,7 @@ async fn runner(
         Some("none") => return Ok(None),
         Some(name) if name.contains('/') => vec![name.into()],
         Some(name) => settings.program(name).into_iter().collect(),
-        None => ["crun", "runc"].into_iter().filter_map(|name| settings.program(name)).collect(),
+        None => ["runc", "crun"].into_iter().filter_map(|name| settings.program(name)).collect(),
     };
     for program in programs {
         if let Some(runtime) = OciRuntime::find(program).await {
@@ -79,7 +79,7 @@ async fn runner(
         None => Ok(None),
         Some(name) => {
             let fault = Fault::new(Kind::NotFound, format!("`{name}` is no OCI runtime"));
-            Err(Failure::Usage(fault.help("`apt-get install crun`, or `--runtime none`")))
+            Err(Failure::Usage(fault.help("`apt-get install runc`, or `--runtime none`")))
         }
     }
 }
