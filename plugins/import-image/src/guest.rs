@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use arm::gate::Gate;
 use images::Place;
 use windlass_plugin::oci::{Access, Copied, Copy, CopyBatch, Forecast, Repository};
+use windlass_plugin::secrets::{self, Secret};
 use windlass_plugin::{Context, Error, Outcome, Request, Result, Step, log};
 
-use crate::import::{Host, Order, import};
+use crate::import::{Host, Order};
 use crate::inputs::{self, Inputs};
+use crate::mode;
 use crate::outputs::Outputs;
+use crate::server::Azure;
+use crate::server::look::Seen;
 use crate::terms::{Terms, Wanted};
 
 /// Tags that are asked for at once; the most that the host gives.
@@ -22,6 +27,12 @@ const MOST_TAGS: usize = 100_000;
 
 /// Copies in one batch: each has a handle, of which a step may have 10,000.
 const BATCH: usize = 1000;
+
+/// How long Azure may import where the step has no timeout.
+const USUAL_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// What is left of the step's time to say that Azure took too long.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// What is meant where no tag is written.
 const LATEST: &str = "latest";
@@ -40,7 +51,9 @@ impl Step for ImportImage {
     }
 
     fn run(inputs: Inputs, context: &Context) -> Result<Outcome<Outputs>> {
-        import(&inputs, context.dry_run, &Imports::new())
+        let imports = Imports::new();
+        let limit = context.deadline.map_or(USUAL_LIMIT, |left| left.saturating_sub(MARGIN));
+        mode::run(&inputs, context.dry_run, limit, &imports, &imports)
     }
 }
 
@@ -48,6 +61,7 @@ windlass_plugin::step!(ImportImage);
 
 struct Imports {
     started: Instant,
+    gate: Gate,
     /// Each repository is opened once for reading and once for writing; their handles know what
     /// they cost.
     open: RefCell<BTreeMap<(String, bool), Rc<Repository>>>,
@@ -55,7 +69,7 @@ struct Imports {
 
 impl Imports {
     fn new() -> Self {
-        Self { started: Instant::now(), open: RefCell::default() }
+        Self { started: Instant::now(), gate: Gate::default(), open: RefCell::default() }
     }
 
     fn open(&self, reference: &str, writes: bool) -> Result<Rc<Repository>> {
@@ -212,5 +226,33 @@ impl Host for Imports {
 
     fn complain(&self, text: &str) {
         log::error!("{text}");
+    }
+}
+
+impl Azure for Imports {
+    type Http = Gate;
+
+    fn http(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn secret(&self, name: &str) -> Result<Secret> {
+        secrets::get(name)
+    }
+
+    fn look(&self, reference: &str) -> Result<Option<Seen>> {
+        let place = self.open(reference, false)?;
+        match place.resolve(&place.selector())? {
+            None => Ok(None),
+            Some(found) => {
+                let read = place.get_manifest(&found.digest)?;
+                Ok(Some(Seen::read(&found.digest, &found.media_type, &read.content)))
+            }
+        }
+    }
+
+    fn digest(&self, reference: &str) -> Result<Option<String>> {
+        let place = self.open(reference, false)?;
+        Ok(place.resolve(&place.selector())?.map(|found| found.digest))
     }
 }

@@ -99,7 +99,7 @@ pub fn import(inputs: &Inputs, is_dry_run: bool, host: &dyn Host) -> Result<Outc
 }
 
 /// The copies to make, as many as there are targets.
-fn orders(inputs: &Inputs, host: &dyn Host) -> Result<Vec<Order>> {
+pub(crate) fn orders(inputs: &Inputs, host: &dyn Host) -> Result<Vec<Order>> {
     let pairs = match Selection::new(inputs)? {
         None => pair(inputs)?,
         Some(selection) => {
@@ -171,6 +171,11 @@ fn foretold(forecast: Forecast) -> Copied {
     }
 }
 
+/// Text that is there: of what Azure imported nothing may be known here.
+fn known(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 fn add_missing(to: &mut Vec<String>, more: &[String]) {
     for text in more {
         if !to.contains(text) {
@@ -195,8 +200,8 @@ fn advise(error: Error, order: &Order) -> Error {
 
 /// What became of the orders so far.
 #[derive(Default)]
-struct Tally {
-    outputs: Outputs,
+pub(crate) struct Tally {
+    pub(crate) outputs: Outputs,
     /// The source of the last image, of which further targets may follow.
     source: Option<String>,
     changed: usize,
@@ -206,7 +211,7 @@ struct Tally {
 
 impl Tally {
     /// Adds what became of an order, or would become of it.
-    fn add(&mut self, order: &Order, copied: Result<Copied>) {
+    pub(crate) fn add(&mut self, order: &Order, copied: Result<Copied>) {
         let copied = match copied {
             Ok(copied) => copied,
             Err(error) => return self.failures.push((order.clone(), advise(error, order))),
@@ -223,14 +228,15 @@ impl Tally {
         add_missing(&mut outputs.platforms, &copied.platforms);
         self.changed += usize::from(copied.is_changed);
         let Descriptor { digest, media_type, .. } = &copied.descriptor;
+        let (digest, media_type) = (known(digest), known(media_type));
         let is_next = self.source.as_ref() != Some(&order.source);
         if is_next {
             self.images += 1;
             self.source = Some(order.source.clone());
             let is_only = self.images == 1;
-            self.outputs.digest = is_only.then(|| digest.clone());
-            self.outputs.source_digest = is_only.then(|| copied.source_digest.clone());
-            self.outputs.media_type = is_only.then(|| media_type.clone());
+            self.outputs.digest = digest.filter(|_| is_only);
+            self.outputs.source_digest = known(&copied.source_digest).filter(|_| is_only);
+            self.outputs.media_type = media_type.filter(|_| is_only);
         }
         if self.images <= MOST_LISTED {
             self.list(order, &copied, is_next);
@@ -240,19 +246,21 @@ impl Tally {
     /// Tells of one target of one image.
     fn list(&mut self, order: &Order, copied: &Copied, is_next: bool) {
         let Descriptor { digest, media_type, .. } = &copied.descriptor;
-        let reference = match &order.tag {
-            Some(_) => order.reference(),
-            None => format!("{}@{digest}", order.target),
+        let (digest, media_type) = (known(digest), known(media_type));
+        let reference = match (&order.tag, &digest) {
+            (None, Some(digest)) => format!("{}@{digest}", order.target),
+            (Some(_), _) | (None, None) => order.reference(),
         };
-        let written = Written { reference, digest: digest.clone(), changed: copied.is_changed };
+        let changed = copied.is_changed;
+        let written = Written { reference, digest: digest.clone(), changed };
         self.outputs.targets.push(written.clone());
         let images = &mut self.outputs.images;
         if is_next {
             images.push(Image {
                 source: order.source.clone(),
-                digest: digest.clone(),
-                source_digest: copied.source_digest.clone(),
-                media_type: media_type.clone(),
+                digest,
+                source_digest: known(&copied.source_digest),
+                media_type,
                 ..Image::default()
             });
         }
@@ -267,7 +275,7 @@ impl Tally {
     }
 
     /// The error of what failed, if anything did.
-    fn refuse(&mut self, all: usize, went_on: bool, host: &dyn Host) -> Result<()> {
+    pub(crate) fn refuse(&mut self, all: usize, went_on: bool, host: &dyn Host) -> Result<()> {
         // Those that did not begin because of another say nothing of their own.
         self.failures.retain(|(_, error)| !error.is("cancelled"));
         let Some((order, error)) = self.failures.first() else { return Ok(()) };
@@ -289,7 +297,7 @@ impl Tally {
         }
     }
 
-    fn outcome(self, all: usize, is_dry_run: bool, host: &dyn Host) -> Outcome<Outputs> {
+    pub(crate) fn outcome(self, all: usize, is_dry_run: bool, host: &dyn Host) -> Outcome<Outputs> {
         let Self { mut outputs, changed, .. } = self;
         outputs.requests = host.requests();
         outputs.duration_ms = u64::try_from(host.elapsed().as_millis()).unwrap_or(u64::MAX);

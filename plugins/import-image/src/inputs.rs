@@ -74,6 +74,43 @@ pub struct Inputs {
     /// If an image cannot be copied, go on with the others, and fail at the end.
     #[serde(default)]
     pub keep_going: bool,
+    /// Who copies. `client`, the default: this machine. `server`: Azure, into a registry of its own
+    /// (`importImage`), so that no byte passes here; signatures and the like do not come along.
+    /// `auto`: Azure where it can, else this machine.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The identity, a name in `[identity]`, that Azure imports for; `server` needs one.
+    pub identity: Option<String>,
+    /// The subscription of the target, by id; the only one that the identity sees if it is left out.
+    pub subscription: Option<String>,
+    /// The resource group of the target; it is looked for in the whole subscription if it is left out.
+    pub resource_group: Option<String>,
+    /// The registry of Azure that the source is in, for Azure to read as the identity: its resource
+    /// id, or its name if it is in the same subscription. The source is then `REPOSITORY[:TAG]`, or
+    /// begins with that registry's login server. Needed for another subscription, and for a registry
+    /// without public access.
+    pub source_registry: Option<String>,
+    /// Who reads the source where Azure imports: a user, an application's id, a token's name. Where this
+    /// machine copies, `[registries]` says that.
+    pub username: Option<String>,
+    /// The password for it: a name in `[secrets]`. Without `username`, an access token.
+    pub password: Option<String>,
+    /// Azure Resource Manager, where it is not that of the public cloud, such as
+    /// `https://management.chinacloudapi.cn`.
+    pub endpoint: Option<String>,
+}
+
+/// Who copies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// This machine.
+    #[default]
+    Client,
+    /// Azure.
+    Server,
+    /// Azure where it can.
+    Auto,
 }
 
 /// What becomes of an index.
@@ -134,6 +171,21 @@ impl Schema for Referrers {
 /// `target`, or everything below it.
 const TARGET: &str = r#"{{ inputs.target ~ "**" if inputs.target and inputs.target is endingwith("/") else inputs.target }}"#;
 
+/// What this machine writes to; Azure writes by itself.
+const WRITTEN: &str = r#"{{ none if inputs.mode == "server" else inputs.target ~ "**" if inputs.target and inputs.target is endingwith("/") else inputs.target }}"#;
+
+/// The same for several.
+const WRITTEN_TOO: &str = r#"{{ none if inputs.mode == "server" else inputs.targets }}"#;
+
+/// Who Azure imports for, where it does.
+const IDENTITY: &str = r#"{{ none if inputs.mode == "client" else inputs.identity }}"#;
+
+/// Azure Resource Manager; whoever names this machine means it.
+const ENDPOINT: &str = r#"{{ none if inputs.mode == "client" or not inputs.identity
+     else "https://management.azure.com" if not inputs.endpoint
+     else {"url": inputs.endpoint, "private": true} if "//127.0.0.1" in inputs.endpoint or "//localhost" in inputs.endpoint or "//[::1]" in inputs.endpoint
+     else inputs.endpoint }}"#;
+
 /// What the step will need.
 #[must_use]
 pub fn requests() -> Vec<Request> {
@@ -147,7 +199,10 @@ pub fn requests() -> Vec<Request> {
             "{{ inputs['mount-from'] }}",
             "links blobs that are there already",
         ),
-        Request::new("oci.push", TARGET, "writes the image"),
-        Request::new("oci.push", "{{ inputs.targets }}", "writes the image"),
+        Request::new("oci.push", WRITTEN, "writes the image"),
+        Request::new("oci.push", WRITTEN_TOO, "writes the image"),
+        Request::new("identity", IDENTITY, "has Azure import the image"),
+        Request::new("http", ENDPOINT, "has Azure import the image"),
+        Request::new("secrets.use", "{{ inputs.password }}", "lets Azure read the source"),
     ]
 }

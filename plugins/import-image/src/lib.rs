@@ -5,6 +5,8 @@
 //! [`Host`](import::Host), so that all of it is tested without a registry, and [`report`] has the
 //! words. The component's shim is `guest`, which only exists in wasm.
 //!
+//! Or Azure copies: [`mode`] says whether, [`server`] asks for it.
+//!
 //! The bytes never pass through here: the host copies, this says what to where.
 
 pub mod glob;
@@ -12,8 +14,10 @@ pub mod glob;
 pub mod guest;
 pub mod import;
 pub mod inputs;
+pub mod mode;
 pub mod outputs;
 pub mod pair;
 pub mod report;
 pub mod select;
+pub mod server;
 pub mod terms;

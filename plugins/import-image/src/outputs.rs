@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use windlass_plugin::Schema;
 
+use crate::inputs::Mode;
+
 /// What was copied; in a dry run, what would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, windlass_plugin::Outputs)]
 #[serde(rename_all = "kebab-case")]
@@ -39,6 +41,27 @@ pub struct Outputs {
     pub duration_ms: u64,
     /// The same image by image, in the order of the sources; the first 500.
     pub images: Vec<Image>,
+    /// Who copied: `client`, this machine; `server`, Azure.
+    pub mode: Mode,
+    /// Of a single image that Azure imported, what there is in the target: the index and each manifest
+    /// in it, as `az acr manifest list-metadata` shows them.
+    pub manifests: Vec<Manifest>,
+}
+
+/// A manifest in the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Schema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Its digest.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its bytes.
+    pub size: u64,
+    /// For which platform it is, where an index says so.
+    pub platform: Option<String>,
+    /// The tags that were written for it.
+    pub tags: Vec<String>,
 }
 
 /// One place that was written to.
@@ -47,8 +70,8 @@ pub struct Outputs {
 pub struct Target {
     /// Its reference, with the tag; with the digest where there is no tag.
     pub reference: String,
-    /// The digest that it points at.
-    pub digest: String,
+    /// The digest that it points at; null where Azure imported and the target cannot be read here.
+    pub digest: Option<String>,
     /// Whether it is different now.
     pub changed: bool,
 }
@@ -71,12 +94,12 @@ pub struct Blobs {
 pub struct Image {
     /// The source as it was written, with the tag that was chosen.
     pub source: String,
-    /// The digest in the target.
-    pub digest: String,
+    /// The digest in the target; null as in `targets`.
+    pub digest: Option<String>,
     /// The digest that the source has: another one where platforms were chosen.
-    pub source_digest: String,
+    pub source_digest: Option<String>,
     /// The media type of the manifest or index.
-    pub media_type: String,
+    pub media_type: Option<String>,
     /// Whether any target is different now.
     pub changed: bool,
     /// What stands where now.

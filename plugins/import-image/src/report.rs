@@ -4,6 +4,7 @@ use windlass_plugin::Error;
 use windlass_plugin::oci::{Copied, Forecast};
 
 use crate::import::Order;
+use crate::inputs::Mode;
 use crate::outputs::Outputs;
 
 /// Of a digest, as many characters as other tools show.
@@ -83,6 +84,12 @@ pub fn failed(order: &Order, error: &Error) -> String {
 pub fn summary(outputs: &Outputs, all: usize, changed: usize, is_dry_run: bool) -> String {
     match (changed, is_dry_run) {
         (0, _) => "up to date".to_owned(),
+        (changed, true) if outputs.mode == Mode::Server => {
+            format!("{changed} of {} would be imported by Azure", count(all))
+        }
+        (changed, false) if outputs.mode == Mode::Server => {
+            format!("Azure imported {changed} of {}", count(all))
+        }
         (changed, true) => {
             let mounted = also(outputs.mounted_bytes, "to mount");
             let bytes = size(outputs.bytes);

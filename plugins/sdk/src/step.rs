@@ -112,6 +112,12 @@ impl<T> Outcome<T> {
         Self { status: Status::Skipped, outputs, summary: None }
     }
 
+    /// What later steps can refer to.
+    #[must_use]
+    pub fn outputs(&self) -> &T {
+        &self.outputs
+    }
+
     /// With one line for a person.
     #[must_use]
     pub fn summary(mut self, summary: impl Into<String>) -> Self {

@@ -165,7 +165,7 @@ fn inputs(json: &str) -> Inputs {
 }
 
 fn target(reference: &str, digest: &str, changed: bool) -> Target {
-    Target { reference: reference.to_owned(), digest: digest.to_owned(), changed }
+    Target { reference: reference.to_owned(), digest: Some(digest.to_owned()), changed }
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn one_image_to_two_targets_is_told_in_full() {
         vec![target("b.io/n:1", "sha256:aa", true), target("c.io/n:1", "sha256:aa", false)];
     let image = Image {
         source: "a.io/n:1".to_owned(),
-        digest: "sha256:aa".to_owned(),
-        source_digest: "sha256:aa".to_owned(),
-        media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+        digest: Some("sha256:aa".to_owned()),
+        source_digest: Some("sha256:aa".to_owned()),
+        media_type: Some("application/vnd.oci.image.index.v1+json".to_owned()),
         changed: true,
         targets: targets.clone(),
         platforms: vec!["linux/amd64".to_owned()],
@@ -188,7 +188,7 @@ fn one_image_to_two_targets_is_told_in_full() {
     let expect = Outputs {
         digest: Some("sha256:aa".to_owned()),
         source_digest: Some("sha256:aa".to_owned()),
-        media_type: Some(image.media_type.clone()),
+        media_type: image.media_type.clone(),
         changed: true,
         targets,
         platforms: image.platforms.clone(),
@@ -222,9 +222,9 @@ fn a_second_import_changes_nothing() {
         blobs: Blobs { skipped: 3, ..Blobs::default() },
         images: vec![Image {
             source: "a.io/n:1".to_owned(),
-            digest: "sha256:aa".to_owned(),
-            source_digest: "sha256:aa".to_owned(),
-            media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+            digest: Some("sha256:aa".to_owned()),
+            source_digest: Some("sha256:aa".to_owned()),
+            media_type: Some("application/vnd.oci.image.index.v1+json".to_owned()),
             changed: false,
             targets: vec![target("b.io/n:1", "sha256:aa", false)],
             platforms: vec!["linux/amd64".to_owned()],
@@ -403,7 +403,12 @@ fn a_dry_run_of_a_missing_source_fails_as_the_run_would() {
 #[test]
 fn requests_follow_from_the_inputs() {
     let asked = |json: &str| {
-        let inputs: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        let mut inputs = serde_json::json!({
+            "mode": "client", "identity": null, "endpoint": null, "password": null,
+        });
+        let given: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(json).expect("JSON");
+        inputs.as_object_mut().expect("a table").extend(given);
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut asked = Vec::new();
@@ -452,6 +457,22 @@ fn requests_follow_from_the_inputs() {
             ("oci.push", "c")
         ])
     );
+    // Azure writes by itself; and says who asks.
+    let azure =
+        r#""source": "a", "sources": [], "target": "b.io/c", "targets": [], "identity": "prod""#;
+    let pulls = [("oci.pull", "a"), ("oci.pull", "b.io/c")];
+    let arm = "https://management.azure.com";
+    let server = asked(&format!(r#"{{{azure}, "mode": "server", "password": "pw"}}"#));
+    let more = [("identity", "prod"), ("http", arm), ("secrets.use", "pw")];
+    assert_eq!(server, own(&[&pulls[..], &more].concat()));
+    let auto = asked(&format!(r#"{{{azure}, "mode": "auto"}}"#));
+    let more = [("oci.push", "b.io/c"), ("identity", "prod"), ("http", arm)];
+    assert_eq!(auto, own(&[&pulls[..], &more].concat()));
+    let client = asked(&format!(r#"{{{azure}, "mode": "client"}}"#));
+    assert_eq!(client, own(&[&pulls[..], &[("oci.push", "b.io/c")]].concat()));
+    let elsewhere =
+        asked(&format!(r#"{{{azure}, "mode": "server", "endpoint": "https://arm.example"}}"#));
+    assert!(elsewhere.contains(&("http".to_owned(), "https://arm.example".to_owned())));
 }
 
 #[test]
@@ -482,7 +503,15 @@ fn the_schemas_name_every_key_in_kebab_case() {
             "foreign-layers",
             "mount-from",
             "force",
-            "keep-going"
+            "keep-going",
+            "mode",
+            "identity",
+            "subscription",
+            "resource-group",
+            "source-registry",
+            "username",
+            "password",
+            "endpoint"
         ]
     );
     assert_eq!(
@@ -501,7 +530,9 @@ fn the_schemas_name_every_key_in_kebab_case() {
             "referrers",
             "requests",
             "duration-ms",
-            "images"
+            "images",
+            "mode",
+            "manifests"
         ]
     );
 }
