@@ -1,7 +1,7 @@
 //! Pipelines against the emulated Azure, through its proxy, by the hosts' own names.
 
 use serde_json::Value;
-use support::{Image, Running, Signal, TestHost};
+use support::{Access, DockerRegistry, Image, Running, Signal, TestHost, push_with_skopeo};
 
 use crate::host;
 
@@ -212,4 +212,40 @@ fn texts_at(value: &Value, key: &str, found: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| texts_at(item, key, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Azure imports by itself: no byte of the image passes this machine's hands.
+#[test]
+fn azure_imports_an_image_from_a_registry_of_the_outside() {
+    let image = Image::multi_arch(&["linux/amd64", "linux/arm64"], 1000);
+    let hub = DockerRegistry::start(Access::Anonymous);
+    push_with_skopeo(&image, &hub, Access::Anonymous, "library/hello-world:latest");
+    let upstream = format!("docker.io=http://{}", hub.address());
+    let import = |mode: &str, target: &str| {
+        pipeline(&format!(
+            "[[step]]\nid = \"import\"\nuses = \"import-image\"\n[step.with]\nmode = \"{mode}\"\n\
+             identity = \"prod\"\nsource = \"docker.io/library/hello-world:latest\"\n\
+             target = \"{target}\"\n"
+        ))
+    };
+    let target = "myregistry.azurecr.io/hello-world:latest";
+    let host = host()
+        .file("server.toml", import("server", target))
+        .file("auto.toml", import("auto", "myregistry.azurecr.io/again:latest"))
+        .file("nowhere.toml", import("server", "nosuchregistry.azurecr.io/a:1"));
+    let emulator = Emulator::start(&host, &["--upstream", &upstream]);
+    let host = emulator.seen_by(host, "s3cr3t");
+    let ran = host.run(&["run", "server.toml", "--format", "json", "-v"]);
+    ran.exits(0);
+    let finished = ran
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|event| event["event"] == "step-finished")
+        .unwrap();
+    assert!(finished["outputs"].to_string().contains(&image.digest()), "{}", finished["outputs"]);
+    host.run(&["run", "auto.toml"]).exits(0);
+    let ran = host.run(&["run", "nowhere.toml"]);
+    assert_ne!(ran.code, Some(0));
+    ran.stderr_says(&["nosuchregistry"]);
 }

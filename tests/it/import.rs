@@ -313,6 +313,8 @@ fn all_that_became_of_an_image_is_told_and_can_be_used_by_later_steps() {
             "referrers": 2,
             "requests": null,
             "duration-ms": null,
+            "mode": "client",
+            "manifests": [],
             "images": [{
                 "source": format!("{from}/app:v1"),
                 "digest": image.digest(),
