@@ -1,9 +1,9 @@
 //! Azure on loopback: as much of it as pipelines speak to, for tests, demos and offline work.
 //!
 //! A request comes in through a CONNECT proxy or by an explicit base URL (`net`), becomes a
-//! [`call::Call`], and goes by its host, then by its path, to one of the services: `login`, `arm`
+//! `call::Call`, and goes by its host, then by its path, to one of the services: `login`, `arm`
 //! (with `authorization`), `graph`, `vault`, `registry`, `tasks`, `containers`. What they remember
-//! is one [`world::World`], a file that is replaced as a whole.
+//! is one `world::World`, a file that is replaced as a whole.
 //!
 //! What it answers, it has checked: tokens are signed and verified, roles decide, names have their
 //! rules, images are really copied. What it cannot do it refuses, as Azure refuses it; it never
