@@ -7,7 +7,7 @@ use serde_json::Value;
 use support::repository_root;
 
 /// The rooms of the host and what of ours each may depend on.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("windlass-report", &[]),
     ("windlass-pipeline", &["windlass-report"]),
     ("windlass-run", &["windlass-report", "windlass-pipeline"]),

@@ -126,6 +126,7 @@ async fn a_registry_that_is_none_of_azure_s_is_refused_before_anything_runs() {
             docker_configs: Vec::new(),
             helpers: crate::CredentialHelpers::default(),
             journal: None,
+            budgets: ::oci::Budgets::default(),
             secrets: run.backends.secrets.clone(),
             workspace: run.workspace().to_owned(),
         });
