@@ -45,6 +45,18 @@ fn every_example_passes_check() {
     assert!(names.len() >= 3);
 }
 
+#[test]
+fn every_example_of_azure_passes_check() {
+    let found = files("pipelines/azure", "toml");
+    assert!(!found.is_empty());
+    for path in found {
+        let host = host();
+        host.write("p.toml", std::fs::read(&path).unwrap());
+        host.run(&["check", "p.toml"]).exits(0);
+        host.run(&["plan", "p.toml"]).exits(0);
+    }
+}
+
 /// The example that builds an image.
 const BUILT: &str = "build.toml";
 

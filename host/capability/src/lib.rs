@@ -34,8 +34,8 @@ mod workspace;
 
 pub use crate::build::{
     BillFormat, BuildCommand, BuildContext, BuildCopy, BuildFilesystem, BuildOutput, BuildRebased,
-    BuildWritten, CommandMount, CopySource, GivenFile, GrantedBuild, GrantedBuilder, Ignored,
-    ListedContext, Sent, list_context, pack_context,
+    BuildUploaded, BuildWritten, CommandMount, CopySource, GivenFile, GrantedBuild, GrantedBuilder,
+    Ignored, ListedContext, Sent, UploadRequest, list_context, pack_context,
 };
 pub use crate::http::{
     Body, BodyError, Encoding, GrantedHttp, Header, HeaderValue, Http, Kept, Part, Redirects,

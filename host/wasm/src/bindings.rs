@@ -16,6 +16,7 @@ wasmtime::component::bindgen!({
         "windlass:oci/oci.forecast": capability::Forecast,
         "windlass:oci/oci.copied": capability::Copied,
         "windlass:build/build.context": capability::BuildContext,
+        "windlass:build/build.uploaded": capability::BuildUploaded,
         "windlass:build/build.builder": crate::host::build::PendingBuilder,
         "windlass:build/build.filesystem": capability::BuildFilesystem,
         "windlass:build/build.copy-request": capability::BuildCopy,

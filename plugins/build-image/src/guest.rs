@@ -1,16 +1,19 @@
 //! The component.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use windlass_plugin::build::{Builder, Compression, Context as Files};
+use arm::gate::Gate;
+use windlass_plugin::build::{Builder, Compression, Context as Files, GivenFile};
 use windlass_plugin::oci::{Access, Repository};
-use windlass_plugin::{Context, Error, OneOrMany, Outcome, Request, Result, Step};
+use windlass_plugin::secrets::{self, Secret};
+use windlass_plugin::{Context, Error, OneOrMany, Outcome, Request, Result, Step, log};
 
+use crate::acr_tasks::{self, Sent};
 use crate::inputs::{self, Backend, Inputs};
 use crate::outputs::{Built, Outputs};
 use crate::product::Product;
 use crate::source::Script;
-use crate::{declared, epoch, provenance, publish, rebased, stages};
+use crate::{declared, epoch, provenance, publish, rebased, source, stages};
 
 /// The plugin.
 #[derive(Debug)]
@@ -27,11 +30,87 @@ impl Step for BuildImage {
     }
 
     fn run(inputs: Inputs, context: &Context) -> Result<Outcome<Outputs>> {
+        if inputs.builder == Backend::AcrTasks {
+            let limit = context.deadline.map_or(USUAL_LIMIT, |left| left.saturating_sub(MARGIN));
+            return acr_tasks::build(&inputs, context.dry_run, limit, &Azure::open(&inputs)?);
+        }
+        acr_tasks::refuse_azure(&inputs)?;
         build(&inputs, context.dry_run, context.source_date_epoch)
     }
 }
 
 windlass_plugin::step!(BuildImage);
+
+/// How long a run of Azure is waited for where the step has no timeout: the longest that it may take.
+const USUAL_LIMIT: Duration = Duration::from_secs(8 * 3600);
+
+/// What is left of the step's time to say that Azure took too long.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Azure through the host, and the context that is sent to it.
+struct Azure {
+    gate: Gate,
+    /// None of a context that Azure fetches.
+    files: Option<Files>,
+    file: String,
+    added: Vec<GivenFile>,
+}
+
+impl Azure {
+    fn open(inputs: &Inputs) -> Result<Self> {
+        let files = match acr_tasks::is_remote(&inputs.context) {
+            true => None,
+            false => Some(Files::open(&inputs.context)?),
+        };
+        if let Some(files) = &files {
+            source::ignore(inputs, files)?;
+        }
+        let given = |text: &String| GivenFile {
+            path: acr_tasks::GIVEN.to_owned(),
+            content: text.as_bytes().to_vec(),
+            mode: 0o644,
+        };
+        let added = inputs.dockerfile.iter().map(given).collect();
+        Ok(Self { gate: Gate::default(), files, file: inputs.file.clone(), added })
+    }
+}
+
+impl acr_tasks::Cloud for Azure {
+    type Http = Gate;
+
+    fn http(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn secret(&self, name: &str) -> Result<Secret> {
+        secrets::get(name)
+    }
+
+    fn has_file(&self) -> Result<bool> {
+        match &self.files {
+            Some(files) if self.added.is_empty() => Ok(files.read(&self.file)?.is_some()),
+            Some(_) | None => Ok(true),
+        }
+    }
+
+    fn upload(&self, url: &str, headers: &[(&str, &str)]) -> Result<Sent> {
+        let files = match &self.files {
+            Some(files) => files,
+            None => return Err(Error::failed("a context that Azure fetches is not sent")),
+        };
+        let keep = self.added.is_empty().then_some(self.file.as_str());
+        let sent = files.upload(url, headers, keep, &self.added)?;
+        Ok(Sent { status: sent.status(), text: sent.text(), size: sent.size() })
+    }
+
+    fn revision(&self) -> Option<String> {
+        self.files.as_ref().and_then(Files::revision)
+    }
+
+    fn line(&self, text: &str) {
+        log::info!("{text}");
+    }
+}
 
 /// What is built from.
 enum Recipe {
@@ -42,10 +121,6 @@ enum Recipe {
 
 fn build(inputs: &Inputs, dry_run: bool, outside: Option<u64>) -> Result<Outcome<Outputs>> {
     let started = Instant::now();
-    if inputs.builder == Backend::AcrTasks {
-        return Err(Error::invalid("`builder = \"acr-tasks\"` needs an Azure identity, which this version does not know")
-            .hint("build here (`builder = \"local\"`); `windlass build context --output` packs what Azure would be sent"));
-    }
     let files = match &inputs.rebase {
         Some(_) => Files::given(&[])?,
         None => Files::open(&inputs.context)?,

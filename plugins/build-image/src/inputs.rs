@@ -86,6 +86,30 @@ pub struct Inputs {
     /// Attach a statement of how it was built (SLSA provenance v1).
     #[serde(default)]
     pub provenance: bool,
+    /// Build arguments that are secrets, each the name of one in `[secrets]`; ACR Tasks only.
+    #[serde(default)]
+    pub secret_args: BTreeMap<String, String>,
+    /// The identity, a name in `[identity]`, that ACR Tasks are asked as.
+    pub identity: Option<String>,
+    /// The registry that ACR Tasks build in, by login server or name; that of `tags` if it is left
+    /// out.
+    pub registry: Option<String>,
+    /// The registry's subscription, by id; the only one that the identity sees if it is left out.
+    pub subscription: Option<String>,
+    /// The registry's resource group; it is looked for in the whole subscription if it is left out.
+    pub resource_group: Option<String>,
+    /// The pool of agents that builds, of the registry.
+    pub agent_pool: Option<String>,
+    /// As whom the run speaks with its own registry: `[caller]`, or an identity. Registries with ABAC
+    /// permissions need it.
+    pub source_acr_auth_id: Option<String>,
+    /// How long Azure lets it run, such as `2h`; an hour if it is left out.
+    pub run_timeout: Option<String>,
+    /// Azure Resource Manager, where it is not that of the public cloud, such as
+    /// `https://management.chinacloudapi.cn`.
+    pub endpoint: Option<String>,
+    /// Where Azure keeps contexts and logs, where it is not `https://*.blob.core.windows.net`.
+    pub storage: Option<String>,
 }
 
 /// Where `ADD` may fetch from.
@@ -259,9 +283,29 @@ fn bases() -> Vec<String> {
 const FOLDER: &str = "{{ (inputs.context[5:] | split('#') | first) if inputs.context[:5] == 'file:' \
      else none if '://' in inputs.context else inputs.context }}";
 
-/// The host of the context, if it is a repository elsewhere.
+/// The host of the context, if it is a repository elsewhere; Azure fetches by itself.
 const REMOTE: &str = "{{ (inputs.context | split('/') | list)[:3] | join('/') \
-     if '://' in inputs.context and inputs.context[:5] != 'file:' else none }}";
+     if '://' in inputs.context and inputs.context[:5] != 'file:' and inputs.builder == 'local' \
+     else none }}";
+
+/// Azure Resource Manager, where it builds; whoever names this machine means it.
+const ENDPOINT: &str = "{{ none if inputs.builder == 'local' \
+     else 'https://management.azure.com' if not inputs.endpoint \
+     else {'url': inputs.endpoint, 'private': true} if '//127.0.0.1' in inputs.endpoint \
+     or '//localhost' in inputs.endpoint or '//[::1]' in inputs.endpoint else inputs.endpoint }}";
+
+/// Where contexts go to and logs come from, where Azure builds.
+const STORAGE: &str = "{{ none if inputs.builder == 'local' \
+     else 'https://*.blob.core.windows.net' if not inputs.storage \
+     else {'url': inputs.storage, 'private': true} if '//127.0.0.1' in inputs.storage \
+     or '//localhost' in inputs.storage or '//[::1]' in inputs.storage else inputs.storage }}";
+
+/// What only a build on this machine needs.
+macro_rules! local {
+    ($expression:literal) => {
+        concat!("{{ ", $expression, " if inputs.builder == 'local' else none }}")
+    };
+}
 
 /// What the step will need.
 #[must_use]
@@ -269,15 +313,30 @@ pub fn requests() -> Vec<Request> {
     vec![
         Request::new("workspace.read", FOLDER, "copies files of the context"),
         Request::new("http", REMOTE, "fetches the context"),
-        Request::new("http", "{{ inputs.hosts }}", "fetches what `ADD` names"),
-        Request::new("oci.pull", "{{ inputs.bases }}", "reads bases"),
-        Request::new("oci.pull", "{{ inputs.tags }}", "sees what is there already"),
+        Request::new("http", local!("inputs.hosts"), "fetches what `ADD` names"),
+        Request::new("oci.pull", local!("inputs.bases"), "reads bases"),
+        Request::new("oci.pull", local!("inputs.tags"), "sees what is there already"),
         Request::new("oci.pull", "{{ inputs['cache-from'] }}", "reads what was built elsewhere"),
         Request::new("oci.pull", "{{ inputs['cache-to'] }}", "sees what is kept already"),
-        Request::new("oci.push", "{{ inputs.tags }}", "writes the image"),
+        Request::new("oci.push", local!("inputs.tags"), "writes the image"),
         Request::new("oci.push", "{{ inputs['cache-to'] }}", "keeps what is built"),
         Request::new("secrets.use", "{{ inputs.secrets }}", "gives them to commands"),
-        Request::new("exec.run", "true", "runs the commands of `RUN`, each in a sandbox"),
-        Request::new("exec.network", "{{ inputs.network == 'host' }}", "lets them use the network"),
+        Request::new("exec.run", local!("true"), "runs the commands of `RUN`, each in a sandbox"),
+        Request::new(
+            "exec.network",
+            "{{ inputs.network == 'host' and inputs.builder == 'local' }}",
+            "lets them use the network",
+        ),
+        Request::new("identity", "{{ inputs.identity }}", "has Azure build"),
+        Request::new("http", ENDPOINT, "has Azure build"),
+        Request::new("http", STORAGE, "sends the context and reads the log"),
+        Request::new(
+            "secrets.use",
+            "{{ inputs['secret-args'] | items | map('last') | list }}",
+            "gives them to Azure's build",
+        ),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,8 @@ pub struct Outputs {
     pub provenance: Vec<Attached>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// The run of ACR Tasks, such as `ca10`, where Azure has built.
+    pub run_id: Option<String>,
 }
 
 /// One place that was written to.

@@ -78,8 +78,12 @@ fn read(inputs: &Inputs, context: &Context) -> Result<String> {
     })
 }
 
-/// `<Dockerfile>.dockerignore` goes before `.dockerignore`.
-fn ignore(inputs: &Inputs, context: &Context) -> Result<()> {
+/// Lets the context ignore what its ignore file says: `<Dockerfile>.dockerignore` goes before
+/// `.dockerignore`.
+///
+/// # Errors
+/// `invalid.build` for a file that is none.
+pub fn ignore(inputs: &Inputs, context: &Context) -> Result<()> {
     let own = format!("{}.dockerignore", inputs.file);
     let names = match &inputs.dockerfile {
         Some(_) => vec![".dockerignore"],

@@ -178,7 +178,8 @@ impl<A: Azure> Importer<'_, '_, A> {
 
     /// How the target stands before anything is done.
     fn standing(&self, order: &Order) -> Result<Standing> {
-        let digest = split(&order.source).selector.strip_prefix('@').map(str::to_owned);
+        let parts = split(&order.source);
+        let digest = parts.selector.strip_prefix('@').map(str::to_owned);
         let place = match (&order.tag, &digest) {
             (Some(_), _) => order.reference(),
             (None, Some(digest)) => format!("{}@{digest}", order.target),
@@ -190,6 +191,8 @@ impl<A: Azure> Importer<'_, '_, A> {
         let wanted = match digest {
             Some(digest) => Some(digest),
             None if self.inputs.force => None,
+            // Without a host it is an image of the registry that is named, not one of Docker Hub.
+            None if self.inputs.source_registry.is_some() && parts.host.is_none() => None,
             None => self.azure.digest(&order.source).ok().flatten(),
         };
         match wanted {

@@ -87,6 +87,58 @@ impl Context {
     pub fn newest_time(&self) -> Result<Option<u64>> {
         Ok(self.0.newest_time()?)
     }
+
+    /// Packs what is not left out as a tar in gzip, and sends it with `PUT` to `url`. The file `keep`
+    /// is in it in any case, and so are those in `add`, in place of what has their paths. The bytes
+    /// stay in the host, and may be as many as they are.
+    ///
+    /// # Errors
+    /// `denied.http`, `not-found.build`, `invalid.build`, `timeout.http`, `transient.http`; a status
+    /// of 4xx or 5xx is none.
+    pub fn upload(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        keep: Option<&str>,
+        add: &[GivenFile],
+    ) -> Result<Uploaded> {
+        let header = |(name, value): &(&str, &str)| wit::Variable {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let headers: Vec<_> = headers.iter().map(header).collect();
+        Ok(Uploaded(self.0.upload(url, &headers, keep, add)?))
+    }
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub struct Uploaded(wit::Uploaded);
+
+impl Uploaded {
+    /// The status of the answer, 100 to 599.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status()
+    }
+
+    /// How the answer begins: at most 4 KiB.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.text()
+    }
+
+    /// The bytes that were sent.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    /// Their digest.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        self.0.digest()
+    }
 }
 
 /// One build for one platform.

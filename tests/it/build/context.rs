@@ -89,13 +89,15 @@ fn a_context_that_was_not_granted_is_not_read() {
 }
 
 #[test]
-fn a_builder_that_this_version_cannot_reach_is_refused_with_what_to_do() {
+fn a_build_in_azure_needs_somebody_to_build_for() {
     let shop = Workshop::new();
     shop.host.write("ctx/Dockerfile", "FROM scratch\n");
     let ran = shop.try_build("context = \"ctx\"\nbuilder = \"acr-tasks\"");
     ran.exits(1);
     let fault = ran.finished("build")["fault"].to_string();
-    assert!(fault.contains("acr-tasks") && fault.contains("windlass build context"), "{fault}");
+    assert!(fault.contains("identity") && fault.contains("builder = \\\"local\\\""), "{fault}");
+    let ran = shop.try_build("context = \"ctx\"\nrun-timeout = \"1h\"");
+    ran.exits(1);
     shop.build("context = \"ctx\"\nbuilder = \"local\"");
 }
 

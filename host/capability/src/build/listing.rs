@@ -83,7 +83,7 @@ pub fn pack_context(directory: &Path, file: &str, archive: &Path) -> Result<(Dig
     };
     let scratch = tempfile::NamedTempFile::new_in(place).map_err(unwritable)?;
     let sink = scratch.reopen().map_err(unwritable)?;
-    let packed = context.pack(Path::new(file), sink)?.descriptor;
+    let packed = context.pack(Some(Path::new(file)), Vec::new(), sink)?.descriptor;
     scratch.persist(archive).map_err(|error| unwritable(error.error))?;
     Ok((packed.digest, packed.size))
 }

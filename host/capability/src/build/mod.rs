@@ -15,6 +15,7 @@ mod filesystem;
 mod listing;
 mod output;
 mod request;
+mod upload;
 
 use report::{Fault, Kind, Side};
 
@@ -26,6 +27,7 @@ pub use filesystem::{BillFormat, BuildFilesystem};
 pub use listing::{Ignored, ListedContext, Sent, list_context, pack_context};
 pub use output::{BuildOutput, BuildWritten};
 pub use request::{BuildCommand, BuildCopy, CommandMount, CopySource, GivenFile};
+pub use upload::{BuildUploaded, UploadRequest};
 
 /// Builds, seen through the grant of one step.
 #[derive(Clone)]

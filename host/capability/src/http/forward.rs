@@ -52,6 +52,14 @@ struct Counted {
 }
 
 impl GrantedHttp {
+    /// Whether `method` may be sent to `url`: what is made for a request need not be made before.
+    ///
+    /// # Errors
+    /// As [`GrantedHttp::send`], before anything is sent.
+    pub(crate) async fn may_send(&self, method: &Method, url: &str) -> Result<(), Fault> {
+        self.gate.authorize(&parse_url(url)?, method).await.map(|_| ())
+    }
+
     /// Sends `request` and answers with the head of the response; both bodies stream.
     ///
     /// The URI is absolute. Redirects are given to the guest. Placeholders in headers are replaced for

@@ -347,6 +347,11 @@ fn a_tag_that_is_right_is_left_and_one_that_is_taken_is_refused() {
     let error = server(with, &world).unwrap_err();
     assert!(error.is("conflict") && error.hint_text().unwrap().contains("force"), "{error}");
     assert_eq!(world.table.calls().len(), 1);
+    // An image of a registry that is named is none of Docker Hub.
+    let named = r#""source": "a:1", "source-registry": "mysourceregistry", "target": "myregistry.azurecr.io/a:1""#;
+    let world =
+        World::of(done(listed())).has("myregistry.azurecr.io/a:1", DIGEST).has("a:1", OTHER);
+    assert!(server(named, &world).is_ok(), "only Azure knows");
     // What only Azure can read, only Azure can compare.
     let refusal = json!({ "error": { "code": "Conflict", "message": "Tag a:1 already exists in target registry.", "target": "request" } });
     let location = [("Location", DONE)];

@@ -99,7 +99,9 @@ fn given_files_have_plain_paths() {
 fn packed(context: &Context) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("packed");
-    let layer = context.pack(at("sub/Dockerfile"), std::fs::File::create(&path).unwrap()).unwrap();
+    let layer = context
+        .pack(Some(at("sub/Dockerfile")), Vec::new(), std::fs::File::create(&path).unwrap())
+        .unwrap();
     let bytes = fs_err::read(path).unwrap();
     assert_eq!(layer.descriptor.digest, oci::Digest::of(&bytes));
     bytes
@@ -133,7 +135,36 @@ fn a_packed_context_has_what_a_build_sees_and_its_dockerfile() {
 }
 
 #[test]
+fn files_that_are_added_stand_in_place_of_others() {
+    let pack = |added: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("packed");
+        let added = added.iter().map(|(path, content)| given(path, content)).collect();
+        let sink = std::fs::File::create(&path).unwrap();
+        context(&[("a", "1"), ("sub/b", "2")]).pack(None, added, sink).map(|_| {
+            let bytes = fs_err::read(path).unwrap();
+            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
+            let entries = archive.entries().unwrap().map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut text = String::new();
+                std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+                format!("{}={text}", entry.path().unwrap().display())
+            });
+            entries.collect::<Vec<_>>()
+        })
+    };
+    let packed = pack(&[("sub/b", "new"), ("sub/c/d", "3")]).unwrap();
+    assert_eq!(packed, ["a=1", "sub/=", "sub/b=new", "sub/c/=", "sub/c/d=3"]);
+    for path in ["sub", "a/b", "../a"] {
+        let error = pack(&[(path, "")]).unwrap_err();
+        assert!(matches!(error, ContextError::Path { .. }), "{path}: {error}");
+    }
+}
+
+#[test]
 fn a_dockerfile_that_is_not_there_is_not_packed() {
-    let error = context(&[("a", "1")]).pack(at("Dockerfile"), std::io::sink()).unwrap_err();
+    let error = context(&[("a", "1")])
+        .pack(Some(at("Dockerfile")), Vec::new(), std::io::sink())
+        .unwrap_err();
     assert_eq!(error.to_string(), "cannot read `Dockerfile`");
 }

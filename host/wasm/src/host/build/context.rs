@@ -1,6 +1,6 @@
 //! What a build may copy.
 
-use capability::BuildContext;
+use capability::{BuildContext, BuildUploaded, UploadRequest};
 use wasmtime::component::Resource;
 
 use super::given;
@@ -59,7 +59,46 @@ impl wit::HostContext for StepState {
         answer(context.newest_time().await)
     }
 
+    async fn upload(
+        &mut self,
+        this: Resource<BuildContext>,
+        url: String,
+        headers: Vec<wit::Variable>,
+        keep: Option<String>,
+        add: Vec<wit::GivenFile>,
+    ) -> Answer<Resource<BuildUploaded>> {
+        let context = self.table.get(&this)?.clone();
+        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+        let add = add.into_iter().map(given).collect();
+        let request = UploadRequest { url, headers, keep, add };
+        let sent = self.granted.build.upload(&context, request).await;
+        self.pushed(sent)
+    }
+
     async fn drop(&mut self, this: Resource<BuildContext>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl wit::HostUploaded for StepState {
+    async fn status(&mut self, this: Resource<BuildUploaded>) -> wasmtime::Result<u16> {
+        Ok(self.table.get(&this)?.status)
+    }
+
+    async fn text(&mut self, this: Resource<BuildUploaded>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.text.clone())
+    }
+
+    async fn size(&mut self, this: Resource<BuildUploaded>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&this)?.size)
+    }
+
+    async fn digest(&mut self, this: Resource<BuildUploaded>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.digest.clone())
+    }
+
+    async fn drop(&mut self, this: Resource<BuildUploaded>) -> wasmtime::Result<()> {
         self.table.delete(this)?;
         Ok(())
     }
