@@ -7,10 +7,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::children::Children;
-use crate::oci::{DOCKER_MANIFEST, INDEX, MANIFEST, digest, media_type};
+use crate::oci::{
+    CONFIG, DOCKER_MANIFEST, GZIP_LAYER, INDEX, MANIFEST, descriptor, digest, gzip, media_type,
+};
 use crate::{files, http, shell};
 
 /// A registry says within milliseconds where it listens; a busy machine may need more.
@@ -98,6 +100,39 @@ impl Registry {
         let path = format!("/v2/{repository}/manifests/{reference}");
         let kind = [format!("Content-Type: {}", media_type(manifest))];
         expect(&http::request(&self.address, "PUT", &path, &kind, manifest)?, 201)
+    }
+
+    /// Pushes an image of one layer, which is the archive `root`.
+    pub(crate) fn push_image(&self, root: &[u8], repository: &str, tag: &str) -> Result<()> {
+        let layer = gzip(root);
+        let architecture = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
+        let config = json!({
+            "architecture": architecture,
+            "os": "linux",
+            "config": { "Env": ["PATH=/bin"], "Cmd": ["/bin/sh"] },
+            "history": [{ "created_by": "tar" }],
+            "rootfs": { "type": "layers", "diff_ids": [digest(root)] },
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor(CONFIG, &config),
+            "layers": [descriptor(GZIP_LAYER, &layer)],
+        });
+        self.push_blob(&layer, repository)?;
+        self.push_blob(&config, repository)?;
+        self.push_manifest(manifest.to_string().as_bytes(), repository, tag)
+    }
+
+    /// The configuration of the image that `reference` names.
+    pub(crate) fn config(&self, repository: &str, reference: &str) -> Result<Value> {
+        let manifest: Value = serde_json::from_slice(&self.manifest(repository, reference)?)?;
+        let digest = manifest.pointer("/config/digest").and_then(Value::as_str);
+        let path = format!("/v2/{repository}/blobs/{}", digest.context("no configuration")?);
+        let answer = http::request(&self.address, "GET", &path, &[], b"")?;
+        expect(&answer, 200)?;
+        serde_json::from_slice(&answer.body).context("the configuration is not JSON")
     }
 
     /// The tags of `repository`.

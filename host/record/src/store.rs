@@ -22,6 +22,15 @@ const FILE: &str = "runs.sqlite";
 /// New ids that are tried: with a billion runs in the store, a second one is needed in 3 of 100 cases.
 const ID_ATTEMPTS: usize = 20;
 
+/// What is said to be running. SQLite takes the index of open runs only where its condition stands in
+/// the query word by word; without it, it would read all runs there ever were.
+pub(crate) const RUNNING: &str = "SELECT key, id FROM runs
+     WHERE status IN ('queued', 'running') AND status = 'running'";
+
+/// Whether something of a file is running.
+pub(crate) const BUSY: &str = "SELECT 1 FROM runs
+     WHERE status IN ('queued', 'running') AND status = 'running' AND +file = ?1";
+
 /// The runs of one state directory, by a connection of its own.
 #[derive(Debug)]
 pub struct Store {
@@ -193,10 +202,7 @@ impl Store {
             let is_queued = tx
                 .prepare_cached("SELECT 1 FROM runs WHERE key = ?1 AND status = 'queued'")?
                 .exists([row.key])?;
-            let is_busy = alone
-                && tx
-                    .prepare_cached("SELECT 1 FROM runs WHERE status = 'running' AND file = ?1")?
-                    .exists([&file])?;
+            let is_busy = alone && tx.prepare_cached(BUSY)?.exists([&file])?;
             match (is_queued, is_busy) {
                 (false, _) => {
                     held.release();
@@ -291,8 +297,7 @@ impl Store {
 
     /// Runs that are said to be running, and are not.
     fn gone(&self) -> rusqlite::Result<Vec<i64>> {
-        let mut query =
-            self.connection.prepare_cached("SELECT key, id FROM runs WHERE status = 'running'")?;
+        let mut query = self.connection.prepare_cached(RUNNING)?;
         let running = query.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut gone = running.collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
         gone.retain(|(_, id)| !lock::is_held(&self.directory, id));

@@ -104,6 +104,10 @@ pub enum Decided {
 /// A run that breaks off is begun again so often.
 const MOST_RESUMED: usize = 2;
 
+/// What waits of a file, by the index of open runs, as `store::RUNNING`.
+pub(crate) const QUEUED: &str = "SELECT id FROM runs
+     WHERE status IN ('queued', 'running') AND status = 'queued' AND +file = ?1 ORDER BY key";
+
 const COLUMNS: &str =
     "file, name, pipeline, kind, watches, state, armed, checked_at, next_at, error, fired, version";
 
@@ -244,9 +248,7 @@ impl Store {
     pub fn queued(&self, file: &Path) -> Result<Vec<String>, RecordError> {
         (|| {
             self.connection
-                .prepare_cached(
-                    "SELECT id FROM runs WHERE status = 'queued' AND file = ?1 ORDER BY key",
-                )?
+                .prepare_cached(QUEUED)?
                 .query_map([file.to_string_lossy()], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()
         })()
@@ -313,12 +315,14 @@ fn replace(tx: &Transaction<'_>, file: &Path, at: Timestamp) -> rusqlite::Result
     tx.prepare_cached(
         "UPDATE runs SET status = 'cancelled', outcome = 'cancelled', exit = 'cancelled',
                          finished_at = ?2, heard_at = ?2
-         WHERE file = ?1 AND trigger <> 'manual' AND status = 'queued'",
+         WHERE +file = ?1 AND trigger <> 'manual'
+           AND status IN ('queued', 'running') AND status = 'queued'",
     )?
     .execute(params![file, millis(at)])?;
     tx.prepare_cached(
         "UPDATE runs SET cancels = 1
-         WHERE file = ?1 AND trigger <> 'manual' AND status = 'running' AND cancels = 0",
+         WHERE +file = ?1 AND trigger <> 'manual' AND cancels = 0
+           AND status IN ('queued', 'running') AND status = 'running'",
     )?
     .execute([file])?;
     Ok(())

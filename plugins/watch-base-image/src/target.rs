@@ -1,5 +1,7 @@
 //! What is watched: from the inputs to a list of images, each once.
 
+use std::collections::BTreeMap;
+
 use images::{Choice, Place, Question, Sight, Terms, platform, wanted_by};
 use windlass_plugin::{Error, OneOrMany, Result};
 
@@ -80,6 +82,8 @@ pub struct Targets {
     pub found: Vec<Target>,
     /// What cannot be.
     pub failures: Vec<Failure>,
+    /// Where in `found` each key is.
+    places: BTreeMap<String, usize>,
 }
 
 /// What the inputs say of every image.
@@ -317,7 +321,9 @@ impl Targets {
 
     /// What is named twice is looked at once, for the platforms of both.
     fn add(&mut self, target: Target) {
-        let Some(known) = self.found.iter_mut().find(|known| known.key == target.key) else {
+        let place = self.places.get(&target.key).copied();
+        let Some(known) = place.and_then(|place| self.found.get_mut(place)) else {
+            self.places.insert(target.key.clone(), self.found.len());
             return self.found.push(target);
         };
         if known.wanted.is_empty() || target.wanted.is_empty() {

@@ -1,20 +1,21 @@
 //! The tutorial's end: the base is updated, and the application is built again by itself.
 
 use serde_json::json;
-use support::{Embedded, Skopeo, TempDir, str};
+use support::{Embedded, Skopeo, TempDir, TestHost, repository_root, str};
 
 use super::runs;
 use crate::build::Workshop;
 
-const NODE: &str = "#!/bin/sh\necho \"Hello from node $NODE_VERSION: $*\"\n";
+/// What `pipelines/rebuild` says, and what somebody makes of it.
+const VERSION: &str = "NODE_VERSION=9.11.2\n";
+const CHANGED: &str = "NODE_VERSION=9.11.2a\n";
 
-const APP: &str = "ARG REGISTRY_NAME\nFROM ${REGISTRY_NAME}/baseimages/node:9-alpine\n\
-                   COPY . /src\nWORKDIR /src\nRUN node --version > version.txt\n\
-                   CMD [\"node\", \"/src/server.js\"]\n";
-
-fn base(shop: &Workshop, version: &str) -> String {
-    let from = shop.base();
-    format!("FROM {from}\nCOPY --chmod=755 node /bin/node\nENV NODE_VERSION {version}\n")
+/// Takes the files of the example.
+fn take_example(host: &TestHost) {
+    for entry in std::fs::read_dir(repository_root().join("pipelines/rebuild")).unwrap() {
+        let path = entry.unwrap().path();
+        host.write(path.file_name().unwrap().to_str().unwrap(), std::fs::read(&path).unwrap());
+    }
 }
 
 #[test]
@@ -22,42 +23,39 @@ fn an_application_is_built_again_by_itself_when_its_base_is_another_one() {
     let shop = Workshop::new();
     let files = TempDir::new().unwrap();
     let apps = Embedded::start(&shop.host, files.path());
-    let (bases, apps) = (shop.registry(), apps.address());
-    let node = format!("{bases}/baseimages/node:9-alpine");
-    shop.host.write("node/node", NODE);
-    shop.host.write("node/Dockerfile-base", base(&shop, "9.11.2"));
-    shop.host.write("app/Dockerfile-app", APP);
-    shop.host.write("app/server.js", "serve()\n");
-    let with = format!("context = \"node\"\nfile = \"Dockerfile-base\"\ntags = [{node:?}]");
-    shop.build(&with);
-    let app = format!("{apps}/helloworld:{{{{ run.id }}}}");
-    shop.host.write(
-        "rebuild.toml",
-        format!(
-            "schema = 1\n[pipeline]\nname = \"taskhelloworld\"\n\n\
-             [[on.image-update]]\nbases-of = \"{{{{ steps.app.outputs.bases }}}}\"\n\n\
-             [[step]]\nid = \"app\"\nuses = \"build-image\"\n[step.with]\n\
-             bases = [\"{bases}/**\"]\ncontext = \"app\"\nfile = \"Dockerfile-app\"\n\
-             tags = [{app:?}]\nargs = {{ REGISTRY_NAME = {bases:?} }}\n"
-        ),
-    );
-    shop.host.run(&["run", "rebuild.toml"]).exits(0);
-    shop.host.run(&["watch", "rebuild.toml", "--once"]).exits(0);
+    let host = &shop.host;
+    take_example(host);
+    for name in ["base.toml", "rebuild.toml"] {
+        host.run(&["check", name]).exits(0);
+        host.run(&["plan", name]).exits(0);
+    }
+    let (from, apps) = (format!("from={}", shop.base()), apps.address());
+    let (bases, to) = (format!("bases={}", shop.registry()), format!("apps={apps}"));
+    let base = ["run", "base.toml", "--input", &from, "--input", &bases];
+    let app = |words: &[&str], more: &[&str]| {
+        let inputs = ["--input", &bases, "--input", &to];
+        host.run(&[words, &["rebuild.toml"], &inputs, more].concat())
+    };
+    host.run(&base).exits(0);
+    app(&["run"], &[]).exits(0);
+    app(&["watch"], &["--once"]).exits(0);
 
-    shop.host.write("node/Dockerfile-base", base(&shop, "9.11.2a"));
-    shop.build(&with);
-    shop.host.run(&["watch", "rebuild.toml", "--once", "--detailed-exitcode"]).exits(10);
-    let list = ["runs", "--pipeline", "taskhelloworld"];
-    shop.host.run(&list).exits(0).stdout_is(str![[r#"
-RUN ID    PIPELINE        PLATFORM    STATUS     TRIGGER       STARTED               DURATION
---------  --------------  ----------  ---------  ------------  --------------------  ----------
-[..]       taskhelloworld  Linux       Succeeded  Image Update  [TIME]  00:00:0[..]
-[..]       taskhelloworld  Linux       Succeeded  Manual        [TIME]  00:00:0[..]
+    let text = host.read("Dockerfile-base");
+    assert!(text.contains(VERSION), "{text}");
+    host.write("Dockerfile-base", text.replace(VERSION, CHANGED));
+    host.run(&base).exits(0);
+    app(&["watch"], &["--once", "--detailed-exitcode"]).exits(10);
+    let list = ["runs", "--pipeline", "helloworld"];
+    host.run(&list).exits(0).stdout_is(str![[r#"
+RUN ID    PIPELINE    PLATFORM    STATUS     TRIGGER       STARTED               DURATION
+--------  ----------  ----------  ---------  ------------  --------------------  ----------
+[..]       helloworld  Linux       Succeeded  Image Update  [TIME]  00:00:0[..]
+[..]       helloworld  Linux       Succeeded  Manual        [TIME]  00:00:0[..]
 
 "#]]);
-    let all = runs(&shop.host);
+    let all = runs(host);
     let id = all.last().unwrap()["id"].as_str().unwrap();
     let config = Skopeo::new().config(&format!("docker://{apps}/helloworld:{id}"));
     let env = config["config"]["Env"].as_array().unwrap();
-    assert!(env.contains(&json!("NODE_VERSION=9.11.2a")), "{env:?}");
+    assert!(env.contains(&json!(CHANGED.trim())), "{env:?}");
 }

@@ -191,6 +191,16 @@ impl Place {
     }
 }
 
+impl Work {
+    /// What several did, as if they were one.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.cpu += other.cpu;
+        for (verb, count) in &other.requests.0 {
+            *self.requests.0.entry(verb.clone()).or_default() += count;
+        }
+    }
+}
+
 impl Requests {
     /// Of a log with a request in each line: `… "GET /v2/ HTTP/1.1" …`, or `GET /v2/ …`.
     fn read(log: &str) -> Self {

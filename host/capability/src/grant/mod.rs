@@ -30,8 +30,8 @@ pub(crate) use http_rule::HttpRule;
 use name::NamePattern;
 pub(crate) use name::is_secret_name;
 pub use name::matches_wildcard;
-use repository::RepositoryPattern;
 pub use repository::{ArchiveFormat, RepositoryId};
+use repository::{Repositories, RepositoryPattern};
 
 /// A grant as the pipeline says it, in plain text; the same shape as `[step.grant]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,9 +83,9 @@ pub struct Grant {
     secrets_use: Vec<NamePattern>,
     secrets_reveal: Vec<NamePattern>,
     secrets_write: Vec<NamePattern>,
-    oci_pull: Vec<RepositoryPattern>,
-    oci_push: Vec<RepositoryPattern>,
-    oci_delete: Vec<RepositoryPattern>,
+    oci_pull: Repositories,
+    oci_push: Repositories,
+    oci_delete: Repositories,
     state: bool,
     workspace_read: Vec<Folder>,
     workspace_write: Vec<Folder>,
@@ -228,9 +228,9 @@ impl Grant {
             Want::UseSecret(name) => any_name(&self.secrets_use, name),
             Want::RevealSecret(name) => any_name(&self.secrets_reveal, name),
             Want::WriteSecret(name) => any_name(&self.secrets_write, name),
-            Want::Pull(place) => any_repository(&self.oci_pull, place),
-            Want::Push(place) => any_repository(&self.oci_push, place),
-            Want::Delete(place) => any_repository(&self.oci_delete, place),
+            Want::Pull(place) => self.oci_pull.have(place),
+            Want::Push(place) => self.oci_push.have(place),
+            Want::Delete(place) => self.oci_delete.have(place),
             Want::State => self.state,
             // What may be written may be read: otherwise nothing could be replaced with care.
             Want::Read(path) => {
@@ -431,12 +431,8 @@ fn names(key: &'static str, texts: &[String], problems: &mut Problems) -> Vec<Na
     each(key, texts, |text| NamePattern::parse(text), problems)
 }
 
-fn repositories(
-    key: &'static str,
-    texts: &[String],
-    problems: &mut Problems,
-) -> Vec<RepositoryPattern> {
-    each(key, texts, |text| RepositoryPattern::parse(text), problems)
+fn repositories(key: &'static str, texts: &[String], problems: &mut Problems) -> Repositories {
+    each(key, texts, |text| RepositoryPattern::parse(text), problems).into_iter().collect()
 }
 
 fn folders(key: &'static str, texts: &[String], problems: &mut Problems) -> Vec<Folder> {
@@ -450,10 +446,6 @@ fn folders(key: &'static str, texts: &[String], problems: &mut Problems) -> Vec<
 
 fn any_name(patterns: &[NamePattern], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(name))
-}
-
-fn any_repository(patterns: &[RepositoryPattern], repository: &RepositoryId) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(repository))
 }
 
 fn any_folder(folders: &[Folder], path: &str) -> bool {

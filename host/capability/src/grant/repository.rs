@@ -1,6 +1,6 @@
 //! Patterns of repositories, and what they are held against.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{GrantError, folder, name::matches_wildcard};
 
@@ -22,7 +22,7 @@ const DOCKER_ARCHIVE: &str = "docker-archive:";
 
 /// One repository of a registry, one layout directory or one archive: the value that a grant is asked
 /// for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RepositoryId {
     /// `HOST[:PORT]/REPOSITORY`.
     Registry {
@@ -47,7 +47,7 @@ pub enum RepositoryId {
 }
 
 /// How a file of images is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ArchiveFormat {
     /// An OCI layout in a tar archive.
     Oci,
@@ -58,6 +58,35 @@ pub enum ArchiveFormat {
 /// `host[:port]/repository` with `*` (a segment, or part of one) and `**` (any segments).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RepositoryPattern(RepositoryId);
+
+/// The repositories that a grant names. A step may name ten thousand and ask for each of them, so
+/// those that are written out are not gone through one by one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Repositories {
+    named: BTreeSet<RepositoryId>,
+    patterns: Vec<RepositoryPattern>,
+}
+
+impl Repositories {
+    /// Whether `repository` is among them.
+    pub(crate) fn have(&self, repository: &RepositoryId) -> bool {
+        self.named.contains(repository)
+            || self.patterns.iter().any(|pattern| pattern.matches(repository))
+    }
+}
+
+impl FromIterator<RepositoryPattern> for Repositories {
+    fn from_iter<I: IntoIterator<Item = RepositoryPattern>>(patterns: I) -> Self {
+        let mut all = Self::default();
+        for pattern in patterns {
+            match pattern.is_literal() {
+                true => _ = all.named.insert(pattern.0),
+                false => all.patterns.push(pattern),
+            }
+        }
+        all
+    }
+}
 
 impl RepositoryId {
     /// The repository of a place. Read once: what is held against a grant is what is opened.
@@ -149,6 +178,16 @@ impl RepositoryPattern {
             ));
         }
         Ok(Self(pattern))
+    }
+
+    /// Whether it means one repository, the one that it spells.
+    fn is_literal(&self) -> bool {
+        match &self.0 {
+            RepositoryId::Registry { host, name } => !host.contains('*') && !name.contains('*'),
+            RepositoryId::Layout { path } | RepositoryId::Archive { path, .. } => {
+                !path.contains('*')
+            }
+        }
     }
 
     /// Whether `repository` is meant.

@@ -8,6 +8,8 @@ use super::{at, bytes, new_run, open};
 use crate::{
     Claim, Held, NewRun, Prune, RecordError, RunStatus, Selection, Store, create, database,
     fold::Fold,
+    store::{BUSY, RUNNING},
+    trigger::QUEUED,
 };
 
 /// Ends a run as its recorder would.
@@ -293,6 +295,22 @@ fn a_store_that_somebody_has_locked_is_busy_and_no_run_is_half_created() {
     assert_eq!(ids(&store, &Selection::default()), [""; 0]);
     other.execute_batch("COMMIT").unwrap();
     store.start(&new_run("a"), at(0)).unwrap();
+}
+
+#[test]
+fn what_is_open_is_found_without_reading_what_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for query in [RUNNING, BUSY, QUEUED] {
+        let plan = format!("EXPLAIN QUERY PLAN {query}");
+        let mut plan = store.connection.prepare(&plan).unwrap();
+        let file = (plan.parameter_count() > 0).then_some("/work/p.toml");
+        let values = rusqlite::params_from_iter(file);
+        let steps = plan.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert_eq!(steps.len(), 1, "{query}: {steps:?}");
+        assert!(steps[0].starts_with("SEARCH runs USING INDEX open_runs"), "{query}: {steps:?}");
+    }
 }
 
 #[test]

@@ -5,12 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use serde_json::json;
 
 use super::case::{Case, Steps};
 use crate::bench::copy::content::random;
 use crate::bench::place::Place;
-use crate::oci::{CONFIG, GZIP_LAYER, MANIFEST, descriptor, digest, gzip};
 use crate::{files, shell, tools};
 
 /// The tag of everything.
@@ -39,30 +37,8 @@ pub(super) fn push_base(source: &Place, folder: &Path) -> Result<String> {
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "-cf"]);
     shell::run(tar.arg(&archive).arg("-C").arg(&root).arg("."))?;
-    let archive = files::read(&archive)?;
-    let layer = gzip(&archive);
-    let config = json!({
-        "architecture": architecture(),
-        "os": "linux",
-        "config": { "Env": ["PATH=/bin"], "Cmd": ["/bin/sh"] },
-        "history": [{ "created_by": "busybox" }],
-        "rootfs": { "type": "layers", "diff_ids": [digest(&archive)] },
-    });
-    let config = config.to_string().into_bytes();
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": descriptor(CONFIG, &config),
-        "layers": [descriptor(GZIP_LAYER, &layer)],
-    });
-    source.registry.push_blob(&layer, BASE)?;
-    source.registry.push_blob(&config, BASE)?;
-    source.registry.push_manifest(manifest.to_string().as_bytes(), BASE, TAG)?;
+    source.registry.push_image(&files::read(&archive)?, BASE, TAG)?;
     Ok(format!("{}/{BASE}:{TAG}", source.registry.address))
-}
-
-fn architecture() -> &'static str {
-    if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" }
 }
 
 /// Writes the Dockerfile of `case` on `base` into `folder`, and once, the files that it copies.

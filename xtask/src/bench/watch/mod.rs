@@ -1,7 +1,12 @@
-//! `cargo xtask bench watch`: what it costs to keep runs and to look them up.
+//! `cargo xtask bench watch`: what it costs to keep runs and look them up, and to watch many images.
 //!
-//! Every command runs as a whole process, once per round, and the rounds are interleaved.
+//! Every command runs as a whole process, once per round, and the rounds are interleaved. What is
+//! asked of registries is counted in their own logs.
 
+mod few;
+mod images;
+mod looks;
+mod report;
 mod runs;
 
 use std::path::PathBuf;
@@ -13,7 +18,7 @@ use crate::binary::{self, Profile};
 use crate::repo::Repo;
 
 /// How often each command runs, unless told otherwise; and for a first look.
-const ROUNDS: usize = 21;
+const ROUNDS: usize = 11;
 const QUICK: usize = 3;
 
 /// What is measured.
@@ -25,9 +30,31 @@ pub(crate) struct Options {
     /// A first look: three rounds, and write no document
     #[arg(long, conflicts_with = "rounds")]
     quick: bool,
+    /// Only this part; its table alone is written
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
     /// Measure this program instead of a release build, and write no document
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
+}
+
+/// A part with a table of its own.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Runs that are looked up
+    Runs,
+    /// Images that are watched
+    Looks,
+}
+
+impl Part {
+    /// What its table stands between in the document.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Runs => "bench watch runs",
+            Self::Looks => "bench watch looks",
+        }
+    }
 }
 
 /// Measures, prints the tables, and writes them to docs/benchmarks.md if they are whole.
@@ -37,11 +64,18 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
         Some(path) => std::path::absolute(path)?,
         None => binary::build(repo, Profile::Release)?,
     };
-    let text = runs::measure(repo, &windlass, rounds)?;
-    let text = format!("{}\n\n{text}", table::machine(rounds));
-    println!("{text}");
-    if options.quick || options.binary.is_some() {
-        return Ok(());
+    for part in [Part::Runs, Part::Looks] {
+        if options.only.is_some_and(|only| only != part) {
+            continue;
+        }
+        let text = match part {
+            Part::Runs => runs::measure(repo, &windlass, rounds)?,
+            Part::Looks => looks::measure(repo, &windlass, rounds)?,
+        };
+        println!("{text}");
+        if !options.quick && options.binary.is_none() {
+            table::insert(&repo.root().join("docs/benchmarks.md"), part.mark(), &text)?;
+        }
     }
-    table::insert(&repo.root().join("docs/benchmarks.md"), "bench watch", &text)
+    Ok(())
 }

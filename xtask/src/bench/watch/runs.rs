@@ -91,7 +91,7 @@ pub(super) fn measure(repo: &Repo, windlass: &Path, rounds: usize) -> Result<Str
     eprintln!();
     let size = std::fs::metadata(folder.join("state/runs.sqlite"))?.len();
     let sums: Vec<Summary> = commands.iter().map(|(_, costs)| Summary::of(costs)).collect();
-    Ok(report(&sums, size))
+    Ok(format!("{} {}", table::machine(rounds), report(&sums, size)))
 }
 
 fn report(sums: &[Summary], size: u64) -> String {
