@@ -214,6 +214,7 @@ a  import-image 0.1.0 (sha256:[DIGEST])
   with foreign-layers = "skip"
   with force = false
   with keep-going = false
+  with mode = "client"
   may oci.pull localhost:[PORT]/a:1
   may oci.pull localhost:[PORT]/a:1
   may oci.push localhost:[PORT]/a:1
