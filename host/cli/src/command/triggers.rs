@@ -27,6 +27,9 @@ const SHORT_COMMIT: usize = 7;
 /// Of what a trigger watches, as many characters as leave room for the rest of the line.
 const LONGEST: usize = 60;
 
+/// Of what a look has seen, no more is listed: see `watched` of `watch-base-image`.
+const MOST_LISTED: usize = 500;
+
 /// A trigger, and what is known of it.
 struct Line {
     file: PathBuf,
@@ -146,6 +149,7 @@ impl Line {
         match state.get("watched").and_then(Value::as_array).map(Vec::as_slice) {
             Some([one]) => short(one, "digest", SHORT_DIGEST),
             Some([]) => String::new(),
+            Some(most) if most.len() >= MOST_LISTED => format!("{MOST_LISTED}+ images"),
             Some(more) => plural(more.len(), "image"),
             None => short(state, "commit", SHORT_COMMIT),
         }
