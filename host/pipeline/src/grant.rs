@@ -7,6 +7,7 @@
 //! This room computes grants and never judges with them: the capability room compiles the strings
 //! and refuses what they do not allow.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use report::{Fault, Kind, Source, Span};
@@ -254,11 +255,9 @@ impl Grant {
                 return Err(Fault::new(Kind::Internal, message));
             }
         };
-        for text in texts(value)? {
-            if !list.contains(&text) {
-                list.push(text);
-            }
-        }
+        // A trigger may name thousands of images.
+        let mut known: BTreeSet<String> = list.iter().cloned().collect();
+        list.extend(texts(value)?.into_iter().filter(|text| known.insert(text.clone())));
         Ok(())
     }
 }

@@ -147,6 +147,30 @@ impl TriggerRow {
 }
 
 impl Store {
+    /// When somebody last looked at the trigger `name` of `file`, and when somebody is to look again;
+    /// none if nobody looked yet. Of what was seen nothing is read, which may be of ten thousand
+    /// images.
+    ///
+    /// # Errors
+    /// [`RecordError::Sqlite`].
+    pub fn times(
+        &self,
+        file: &Path,
+        name: &str,
+    ) -> Result<Option<(Timestamp, Timestamp)>, RecordError> {
+        (|| {
+            self.connection
+                .prepare_cached(
+                    "SELECT checked_at, next_at FROM triggers WHERE file = ?1 AND name = ?2",
+                )?
+                .query_row(params![file.to_string_lossy(), name], |row| {
+                    Ok((moment(row.get(0)?), moment(row.get(1)?)))
+                })
+                .optional()
+        })()
+        .map_err(|source| self.failed(source))
+    }
+
     /// What is known of the trigger `name` of `file`; none if nobody looked yet.
     ///
     /// # Errors

@@ -30,6 +30,9 @@ const LONGEST_WATCHES: usize = 60;
 /// Of what went wrong, as many as say what kind of trouble it is; all of it is in the JSON.
 const LONGEST_STATE: usize = 100;
 
+/// Of what a look has seen, no more is listed: see `watched` of `watch-base-image`.
+const MOST_LISTED: usize = 500;
+
 /// A trigger, and what is known of it.
 struct Line {
     file: PathBuf,
@@ -149,6 +152,7 @@ impl Line {
         match state.get("watched").and_then(Value::as_array).map(Vec::as_slice) {
             Some([one]) => short(one, "digest", SHORT_DIGEST),
             Some([]) => String::new(),
+            Some(most) if most.len() >= MOST_LISTED => format!("{MOST_LISTED}+ images"),
             Some(more) => plural(more.len(), "image"),
             None => short(state, "commit", SHORT_COMMIT),
         }

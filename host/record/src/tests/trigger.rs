@@ -43,6 +43,8 @@ fn a_change_starts_one_run_with_its_cause() {
     let known = store.trigger(Path::new("/work/p.toml"), "image-update").unwrap().unwrap();
     assert_eq!(known.fired, Some(id.clone()), "a look without a change leaves it");
     assert_eq!((known.checked_at, known.next_at), (at(1), at(301)));
+    let times = |name| store.times(Path::new("/work/p.toml"), name).unwrap();
+    assert_eq!((times("image-update"), times("schedule")), (Some((at(1), at(301))), None));
     assert_eq!(store.queued(Path::new("/work/p.toml")).unwrap(), [id]);
     assert_eq!(store.queued(Path::new("/work/q.toml")).unwrap(), [""; 0]);
 }

@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 const AT_ONCE: usize = 4;
 
 /// The images in registries that run.
-pub(super) struct Images<'a>(pub(super) &'a [Place]);
+pub(super) struct Images(pub(super) Vec<Place>);
 
 /// Where an image is.
 struct Spot<'a> {
@@ -33,7 +33,7 @@ struct Spot<'a> {
     tag: String,
 }
 
-impl Images<'_> {
+impl Images {
     fn spot(&self, number: usize) -> Result<Spot<'_>> {
         let (repository, tag) = (number / TAGS, number % TAGS);
         let place = self.0.get(repository / REPOSITORIES).context("there is no such image")?;

@@ -33,6 +33,8 @@ pub(super) enum Case {
 
 /// One row of the table.
 pub(super) struct Row {
+    /// What serves the images.
+    pub(super) registry: &'static str,
     pub(super) case: Case,
     pub(super) looks: Vec<Look>,
 }
@@ -44,54 +46,63 @@ pub(super) struct Look {
     pub(super) work: Work,
 }
 
-/// Where everything is.
+/// Three registries of one kind, and who looks at what is in them.
 struct Bench<'a> {
     windlass: &'a Path,
     folder: PathBuf,
-    images: Images<'a>,
+    images: Images,
     few: Vec<String>,
-    programs: Programs,
+    programs: &'a Programs,
 }
 
 /// Fills the registries and measures; gives the tables.
 pub(super) fn measure(repo: &Repo, windlass: &Path, rounds: usize) -> Result<String> {
-    let kept = repo.root().join("target/bench/watch-source");
     let children = Children::new(repo.root().join("target/bench/looks"))?;
-    let (program, name) = match tools::find("docker-registry") {
-        Some(path) => (Program::Docker(path), "docker-registry"),
-        None => (Program::Own(windlass.to_owned()), "windlass registry serve"),
-    };
-    let kept = kept.join(name.replace(' ', "-"));
-    let places: Vec<Place> = (0..REGISTRIES)
-        .map(|index| Place::start(program.clone(), &kept.join(index.to_string()), &children))
-        .collect::<Result<_>>()?;
-    let images = Images(&places);
-    images.fill(&kept)?;
-    // As they were before a benchmark that was broken off, or is over.
-    images.move_some(0)?;
-    let folder = children.folder();
-    let few = images.some(few::COUNT)?;
-    let programs = Programs::find(&folder)?;
-    let bench = Bench { windlass, folder, images, few, programs };
-    bench.write_pipelines(&plugins::guest(repo, "noop"))?;
-    let peers = bench.programs.peers();
-    let own = [Case::First, Case::Unchanged, Case::Moved, Case::Few];
-    let cases = own.into_iter().chain(peers.iter().copied().map(Case::Peer));
-    let mut rows: Vec<Row> = cases.map(|case| Row { case, looks: Vec::new() }).collect();
+    let programs = Programs::find(&children.folder())?;
+    let mut kinds = vec![(OWN, Program::Own(windlass.to_owned()))];
+    kinds.extend(tools::find(DOCKER).map(|path| (DOCKER, Program::Docker(path))));
+    let mut all = Vec::new();
+    for (registry, program) in kinds {
+        let name = registry.replace(' ', "-");
+        let kept = repo.root().join("target/bench/watch-source").join(&name);
+        let places = (0..REGISTRIES)
+            .map(|index| Place::start(program.clone(), &kept.join(index.to_string()), &children))
+            .collect::<Result<Vec<_>>>()?;
+        let images = Images(places);
+        images.fill(&kept)?;
+        // As they were before a benchmark that was broken off, or is over.
+        images.move_some(0)?;
+        let few = images.some(few::COUNT)?;
+        let folder = children.folder().join(name);
+        let bench = Bench { windlass, folder, images, few, programs: &programs };
+        bench.write_pipelines(&plugins::guest(repo, "noop"))?;
+        let own = [Case::First, Case::Unchanged, Case::Moved, Case::Few];
+        let cases = own.into_iter().chain(programs.peers().into_iter().map(Case::Peer));
+        let rows = cases.map(|case| Row { registry, case, looks: Vec::new() });
+        all.push((bench, rows.collect::<Vec<_>>()));
+    }
     for round in 0..=rounds {
         eprint!("\rround {round} of {rounds} ");
-        bench.forget(MANY)?;
-        for row in &mut rows {
-            let look = bench.look(row.case, round).with_context(|| format!("{:?}", row.case))?;
-            // The first round fills caches, ours and the kernel's, and arms the few.
-            if round > 0 {
-                row.looks.push(look);
+        for (bench, rows) in &mut all {
+            bench.forget(MANY)?;
+            for row in rows {
+                let look =
+                    bench.look(row.case, round).with_context(|| format!("{:?}", row.case))?;
+                // The first round fills caches, ours and the kernel's, and arms the few.
+                if round > 0 {
+                    row.looks.push(look);
+                }
             }
         }
     }
     eprintln!();
-    report::report(&rows, &bench.programs, name, rounds)
+    let rows: Vec<Row> = all.into_iter().flat_map(|(_, rows)| rows).collect();
+    report::report(&rows, &programs, rounds)
 }
+
+/// What serves the images.
+const OWN: &str = "windlass registry serve";
+const DOCKER: &str = "docker-registry";
 
 /// The two pipelines, and their homes.
 const MANY: &str = "many";

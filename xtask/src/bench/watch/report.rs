@@ -1,7 +1,8 @@
 //! From looks to tables.
 
-use anyhow::{Context, Result};
 use std::time::Duration;
+
+use anyhow::Result;
 
 use super::few::{self, Peer, Programs};
 use super::images::{COUNT, MOVED, REGISTRIES};
@@ -17,6 +18,7 @@ const MEMORY_KIB: u64 = 150 * 1024;
 
 /// A row's medians.
 struct Sum {
+    registry: &'static str,
     case: Case,
     own: Summary,
     /// CPU time of all registries.
@@ -30,6 +32,7 @@ impl Sum {
         let costs: Vec<Cost> = row.looks.iter().map(|look| look.cost).collect();
         let most = row.looks.iter().map(|look| &look.work.requests).max_by_key(|it| it.total());
         Self {
+            registry: row.registry,
             case: row.case,
             own: Summary::of(&costs),
             served: table::median(row.looks.iter().map(|look| look.work.cpu).collect()),
@@ -37,17 +40,18 @@ impl Sum {
         }
     }
 
-    fn cells(&self, few: &Summary) -> Vec<String> {
-        let ratio = self.own.wall.as_secs_f64() / few.wall.as_secs_f64();
-        let ratio = match self.case {
-            Case::Few | Case::Peer(_) => format!("{ratio:.2}"),
-            Case::First | Case::Unchanged | Case::Moved => "–".to_owned(),
-        };
+    fn cells(&self, all: &[Self]) -> Vec<String> {
+        let few = find(all, self.registry, Case::Few);
+        let is_of_few = matches!(self.case, Case::Few | Case::Peer(_));
+        let ratio = few.filter(|_| is_of_few).map(|few| times(self, few));
+        let (images, what) = title(self.case);
         vec![
-            title(self.case),
+            self.registry.to_owned(),
+            images.to_string(),
+            what,
             milliseconds(self.own.wall),
             milliseconds(self.own.least),
-            ratio,
+            ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}")),
             milliseconds(self.own.cpu),
             mebibytes(self.own.memory_kib),
             format!("{:.0}", self.served.as_secs_f64() * 1e3),
@@ -56,34 +60,35 @@ impl Sum {
     }
 }
 
-fn title(case: Case) -> String {
-    let many = |what| format!("**windlass watch --once**, {COUNT} images, {what}");
+/// How many images are looked at, by whom.
+fn title(case: Case) -> (usize, String) {
+    let ours = |what: &str| format!("**windlass watch --once**{what}");
     match case {
-        Case::First => many("first look"),
-        Case::Unchanged => many("none has moved"),
-        Case::Moved => many(&format!("{MOVED} have moved, {REGISTRIES} runs")),
-        Case::Few => format!("**windlass watch --once**, {} images", few::COUNT),
-        Case::Peer(peer) => format!("{}, {} images", peer.label(), few::COUNT),
+        Case::First => (COUNT, ours(", first look")),
+        Case::Unchanged => (COUNT, ours("")),
+        Case::Moved => (COUNT, ours(&format!(", {MOVED} have moved, {REGISTRIES} runs"))),
+        Case::Few => (few::COUNT, ours("")),
+        Case::Peer(peer) => (few::COUNT, peer.label().to_owned()),
     }
 }
 
+fn find<'s>(sums: &'s [Sum], registry: &str, case: Case) -> Option<&'s Sum> {
+    sums.iter().find(|sum| sum.registry == registry && sum.case == case)
+}
+
+fn times(one: &Sum, other: &Sum) -> f64 {
+    one.own.wall.as_secs_f64() / other.own.wall.as_secs_f64()
+}
+
 /// Both tables, with a line about where and how before and what is missing behind.
-pub(super) fn report(
-    rows: &[Row],
-    programs: &Programs,
-    registry: &str,
-    rounds: usize,
-) -> Result<String> {
+pub(super) fn report(rows: &[Row], programs: &Programs, rounds: usize) -> Result<String> {
     let sums: Vec<Sum> = rows.iter().map(Sum::of).collect();
-    let find = |case| sums.iter().find(|sum| sum.case == case).context("a row is missing");
-    let (few, unchanged) = (find(Case::Few)?, find(Case::Unchanged)?);
     let (versions, absent) = programs.versions()?;
-    let mut text = format!(
-        "{} {}; {REGISTRIES} × {registry}.\n\n",
-        table::machine(rounds),
-        versions.join(", ")
-    );
+    let mut text = format!("{} {}.\n\n", table::machine(rounds), versions.join(", "));
+    let registries = format!("{REGISTRIES} ×");
     let head = [
+        registries.as_str(),
+        "images",
         "look",
         "wall ms",
         "least ms",
@@ -93,36 +98,39 @@ pub(super) fn report(
         "registries' CPU ms",
         "requests",
     ];
-    let cells: Vec<Vec<String>> = sums.iter().map(|sum| sum.cells(&few.own)).collect();
+    let cells: Vec<Vec<String>> = sums.iter().map(|sum| sum.cells(&sums)).collect();
     text += &table::markdown(&head, &cells);
     text += "\n";
-    let asked = unchanged.requests.total() as f64 / COUNT as f64;
-    let mut targets = vec![row(
-        "requests for an image that has not moved",
-        "≤ 1".to_owned(),
-        format!("{asked:.4}"),
-        asked <= 1.0,
-    )];
-    let own = sums.iter().filter(|sum| !matches!(sum.case, Case::Peer(_)));
-    let peak = own.map(|sum| sum.own.memory_kib).max().unwrap_or_default();
-    targets.push(row(
-        &format!("peak memory, {COUNT} images"),
-        format!("≤ {} MiB", MEMORY_KIB / 1024),
-        format!("{} MiB", mebibytes(peak)),
-        peak <= MEMORY_KIB,
-    ));
-    for peer in [Peer::Skopeo, Peer::SkopeoRaw] {
-        let other = find(Case::Peer(peer))?;
-        let times = other.own.wall.as_secs_f64() / few.own.wall.as_secs_f64();
-        let what = format!("{} images: faster than {}", few::COUNT, peer.label());
-        let (wanted, is) = (format!("≥ {TIMES_SKOPEO} ×"), format!("{times:.1} ×"));
-        targets.push(row(&what, wanted, is, times >= TIMES_SKOPEO));
-    }
-    text += &table::markdown(&["target", "wanted", "measured", "held"], &targets);
+    text += &table::markdown(&["target", "wanted", "measured", "held"], &targets(&sums));
     for line in absent {
         text.extend(["\n", &line, "\n"]);
     }
     Ok(text)
+}
+
+/// What we set out to reach, and whether we did.
+fn targets(sums: &[Sum]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for sum in sums.iter().filter(|sum| sum.case == Case::Unchanged) {
+        let asked = sum.requests.total() as f64 / COUNT as f64;
+        let what = format!("{}: requests for an image that has not moved", sum.registry);
+        rows.push(row(&what, "≤ 1".to_owned(), format!("{asked:.4}"), asked <= 1.0));
+    }
+    let own = sums.iter().filter(|sum| !matches!(sum.case, Case::Peer(_)));
+    let peak = own.map(|sum| sum.own.memory_kib).max().unwrap_or_default();
+    let wanted = format!("≤ {} MiB", MEMORY_KIB / 1024);
+    let what = format!("peak memory, {COUNT} images");
+    rows.push(row(&what, wanted, format!("{} MiB", mebibytes(peak)), peak <= MEMORY_KIB));
+    for peer in [Peer::Skopeo, Peer::SkopeoRaw] {
+        for other in sums.iter().filter(|sum| sum.case == Case::Peer(peer)) {
+            let Some(few) = find(sums, other.registry, Case::Few) else { continue };
+            let times = times(other, few);
+            let what = format!("{}: faster than {}", other.registry, peer.label());
+            let (wanted, is) = (format!("≥ {TIMES_SKOPEO} ×"), format!("{times:.1} ×"));
+            rows.push(row(&what, wanted, is, times >= TIMES_SKOPEO));
+        }
+    }
+    rows
 }
 
 fn row(what: &str, wanted: String, measured: String, held: bool) -> Vec<String> {

@@ -63,14 +63,14 @@ impl<'s> Looks<'s> {
             if is_deaf || self.under_way.contains(&index) {
                 continue;
             }
-            let before = self.before(trigger, store)?;
-            let is_due = match (&before, due) {
+            let times = store.times(&self.watched.new.file, &trigger.name).map_err(Fault::from)?;
+            let is_due = match (times, due) {
                 // A clock that was set back may have put the next look far away.
-                (Some(known), Some(due)) => known.next_at <= due || known.checked_at > due,
+                (Some((checked_at, next_at)), Some(due)) => next_at <= due || checked_at > due,
                 _ => true,
             };
             if is_due {
-                self.begin_one(index, before, store)?;
+                self.begin_one(index, store)?;
             }
         }
         Ok(())
@@ -95,8 +95,7 @@ impl<'s> Looks<'s> {
             .map_err(Fault::from)?;
         match decided {
             Decided::Outdated => {
-                let before = self.before(trigger, store)?;
-                self.begin_one(index, before, store)?;
+                self.begin_one(index, store)?;
                 return Ok(Round::default());
             }
             Decided::Unchanged => {}
@@ -115,18 +114,10 @@ impl<'s> Looks<'s> {
         Ok(round)
     }
 
-    fn before(&self, trigger: &Trigger, store: &Store) -> Result<Option<TriggerRow>, Fault> {
-        Ok(store.trigger(&self.watched.new.file, &trigger.name)?)
-    }
-
-    fn begin_one(
-        &mut self,
-        index: usize,
-        before: Option<TriggerRow>,
-        store: &Store,
-    ) -> Result<(), Failure> {
+    fn begin_one(&mut self, index: usize, store: &Store) -> Result<(), Failure> {
         let (watched, settings) = (Arc::clone(&self.watched), self.settings);
         let Some(trigger) = watched.plan.triggers.get(index) else { return Ok(()) };
+        let before = store.trigger(&watched.new.file, &trigger.name).map_err(Fault::from)?;
         let results = match &trigger.rule {
             Rule::Images { look, .. } => watched.results(look, store)?,
             Rule::Schedule { .. } | Rule::Git { .. } | Rule::Webhook { .. } => BTreeMap::new(),
