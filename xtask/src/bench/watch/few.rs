@@ -14,8 +14,10 @@ pub(super) const COUNT: usize = 50;
 /// Who looks at them besides us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Peer {
-    /// `skopeo inspect --no-tags`, once for each: manifest and configuration.
+    /// `skopeo inspect`, once for each: manifest, configuration and all tags.
     Skopeo,
+    /// `skopeo inspect --no-tags`, once for each: manifest and configuration.
+    SkopeoNoTags,
     /// `skopeo inspect --raw`, once for each: the manifest alone.
     SkopeoRaw,
     /// `crane digest`, once for each.
@@ -26,12 +28,14 @@ pub(super) enum Peer {
 
 impl Peer {
     /// All of them, in the order of the table.
-    pub(super) const ALL: &[Self] = &[Self::Skopeo, Self::SkopeoRaw, Self::Crane, Self::Curl];
+    pub(super) const ALL: &[Self] =
+        &[Self::Skopeo, Self::SkopeoNoTags, Self::SkopeoRaw, Self::Crane, Self::Curl];
 
     /// As it stands in the table.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Self::Skopeo => "skopeo inspect --no-tags, in a loop",
+            Self::Skopeo => "skopeo inspect, in a loop",
+            Self::SkopeoNoTags => "skopeo inspect --no-tags, in a loop",
             Self::SkopeoRaw => "skopeo inspect --raw, in a loop",
             Self::Crane => "crane digest, in a loop",
             Self::Curl => "limit: one curl --head",
@@ -63,7 +67,7 @@ impl Programs {
 
     fn program(&self, peer: Peer) -> Option<&Path> {
         match peer {
-            Peer::Skopeo | Peer::SkopeoRaw => Some(&self.skopeo),
+            Peer::Skopeo | Peer::SkopeoNoTags | Peer::SkopeoRaw => Some(&self.skopeo),
             Peer::Crane => self.crane.as_deref(),
             Peer::Curl => self.curl.as_deref(),
         }
@@ -98,7 +102,8 @@ impl Programs {
             command
         };
         let mut command = match peer {
-            Peer::Skopeo => each("inspect --no-tags --tls-verify=false \"docker://$image\""),
+            Peer::Skopeo => each("inspect --tls-verify=false \"docker://$image\""),
+            Peer::SkopeoNoTags => each("inspect --no-tags --tls-verify=false \"docker://$image\""),
             Peer::SkopeoRaw => each("inspect --raw --tls-verify=false \"docker://$image\""),
             Peer::Crane => each("digest --insecure \"$image\""),
             Peer::Curl => {
