@@ -12,6 +12,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::containers::runner::Runner;
 use crate::error::EmulatorError;
+use crate::net::AccessLog;
 use crate::tasks::builder::Builder;
 
 /// What an emulator is told.
@@ -33,6 +34,8 @@ pub struct Config {
     pub builder: Option<Arc<dyn Builder>>,
     /// Who runs containers; without anybody, groups say that they are emulated.
     pub runner: Option<Arc<dyn Runner>>,
+    /// Who is told of each request.
+    pub log: Option<Arc<dyn AccessLog>>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -75,6 +78,7 @@ impl Config {
             issuers: BTreeMap::new(),
             builder: None,
             runner: None,
+            log: None,
             clock: Clock::system(),
         }
     }

@@ -44,4 +44,5 @@ pub use containers::runtime::OciRuntime;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use faults::{Fault, FaultError, Faults, Planned};
+pub use net::{Access, AccessLog};
 pub use tasks::builder::{Argument, Build, Builder, Built, Context};

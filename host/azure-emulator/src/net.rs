@@ -1,5 +1,6 @@
 //! How requests come in: one listener for plain HTTP, TLS and CONNECT.
 
+mod access;
 mod authority;
 mod forward;
 pub(crate) mod host;
@@ -8,6 +9,7 @@ mod listen;
 use std::io::Write as _;
 use std::path::Path;
 
+pub use access::{Access, AccessLog};
 pub(crate) use authority::Authority;
 pub(crate) use listen::Door;
 

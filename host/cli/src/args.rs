@@ -248,6 +248,9 @@ pub(crate) struct AzureEmulator {
     /// A further vault, in a folder that is new
     #[arg(long = "vault", value_name = "NAME")]
     pub(crate) vaults: Vec<String>,
+    /// Write a line for each request: method, host and path, status, bytes sent; `-` is standard error
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) access_log: Option<PathBuf>,
 }
 
 fn upstream(text: &str) -> Result<(String, url::Url), String> {

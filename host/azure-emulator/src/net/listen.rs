@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::access::Asked;
 use super::forward;
 use super::host::{self, Service};
 use crate::azure::Azure;
@@ -140,8 +141,23 @@ impl Door {
         if request.method() == Method::CONNECT {
             return self.connect(request);
         }
-        let mut request = request.map(Body::new);
-        let (service, origin) = match self.place(&mut request, &way) {
+        let request = request.map(Body::new);
+        let Some(log) = self.azure.config.log.clone() else {
+            return self.pass(request, &way).await;
+        };
+        let host = match &way {
+            Way::To(host) => Some(host.as_str()),
+            Way::Own(_) => None,
+        };
+        let asked = Asked::of(&request, host);
+        let response = self.pass(request, &way).await;
+        asked.answered(response.status(), log.as_ref());
+        response
+    }
+
+    /// To whom it is meant for.
+    async fn pass(&self, mut request: Request, way: &Way) -> Response {
+        let (service, origin) = match self.place(&mut request, way) {
             Ok(place) => place,
             Err(host) => return no_such_host(&host),
         };

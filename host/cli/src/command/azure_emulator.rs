@@ -10,6 +10,7 @@ use ::azure_emulator::{Config, Emulator, OciRuntime, Runner};
 use report::{Fault, Kind};
 
 use self::builder::PipelineBuilder;
+use super::access_log::Lines;
 use super::{Failure, print_line};
 use crate::args::AzureEmulator;
 use crate::exit::Exit;
@@ -17,7 +18,8 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 
 pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Result<Exit, Failure> {
-    let AzureEmulator { state, listen, upstreams, runtime, registries, vaults } = arguments;
+    let AzureEmulator { state, listen, upstreams, runtime, registries, vaults, access_log } =
+        arguments;
     let state = std::path::absolute(&state).map_err(|error| {
         Fault::new(Kind::Failed, "the present directory has no path").cause(error)
     })?;
@@ -28,6 +30,8 @@ pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Resu
     config.names.vaults.extend(vaults);
     let builder = Arc::new(PipelineBuilder::new(&config, settings));
     config.builder = Some(Arc::clone(&builder) as Arc<dyn ::azure_emulator::Builder>);
+    let log = access_log.as_deref().map(Lines::open).transpose()?;
+    config.log = log.map(|lines| Arc::new(lines) as Arc<dyn ::azure_emulator::AccessLog>);
     config.runner = runner(runtime.as_deref(), settings).await?;
     let names = config.names.clone();
     let emulator = Emulator::start(config).await.map_err(Fault::from)?;

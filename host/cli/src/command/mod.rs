@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod access_log;
 mod azure_emulator;
 mod build;
 mod cache;

@@ -1,13 +1,12 @@
 //! `windlass registry`: serves a directory of OCI layouts, and cleans it up.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use oci::{Access, AccessLog, GarbageOptions, LayoutRegistry, ServeOptions, Tls, Users};
+use oci::{AccessLog, GarbageOptions, LayoutRegistry, ServeOptions, Tls, Users};
 use report::{Fault, Kind};
 use tokio::net::TcpListener;
 
+use super::access_log::Lines;
 use super::{Failure, print_json, print_line};
 use crate::args::{CollectGarbage, Format, Registry, ServeRegistry};
 use crate::exit::Exit;
@@ -108,33 +107,4 @@ async fn collect_garbage(arguments: CollectGarbage) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
-}
-
-/// Requests as lines: `GET /v2/ 200 0.3 ms`.
-struct Lines(Mutex<Box<dyn std::io::Write + Send>>);
-
-impl Lines {
-    /// Lines are added to what the file has; `-` is standard error.
-    fn open(path: &Path) -> Result<Self, Failure> {
-        if path == Path::new("-") {
-            return Ok(Self(Mutex::new(Box::new(anstream::stderr()))));
-        }
-        let file = fs_err::OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| {
-            Fault::new(Kind::Failed, "the access log cannot be written").cause(error)
-        })?;
-        Ok(Self(Mutex::new(Box::new(file))))
-    }
-}
-
-impl AccessLog for Lines {
-    fn record(&self, access: &Access<'_>) {
-        let Access { method, target, status, elapsed } = access;
-        let line = format!("{method} {target} {} {}\n", status.as_u16(), ui::took(*elapsed));
-        let mut to = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // In one piece, so that it can be followed. Who reads it may have gone; requests go on.
-        if let Err(error) = to.write_all(line.as_bytes()) {
-            tracing::debug!(%error, "a line of the access log is lost");
-        }
-    }
 }
