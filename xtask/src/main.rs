@@ -110,6 +110,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Speaking to Azure, beside az; both to the emulated one
+    Azure(bench::azure::Options),
     /// Building and pushing images, beside buildah and docker
     Build(bench::build::Options),
     /// Copying images between registries, beside skopeo, crane and oras
@@ -156,6 +158,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         Command::Bench { what: Bench::Build(options) } => bench::build::run(&repo, options),
         Command::Bench { what: Bench::Watch(options) } => bench::watch::run(&repo, options),
+        Command::Bench { what: Bench::Azure(options) } => bench::azure::run(&repo, options),
         Command::Bench { what: Bench::Copy(options) } => bench::copy::run(&repo, options),
         Command::VerifyAz { az } => verify_az::run(&repo, az.as_deref()),
         Command::Measure { line, words } => bench::measure::in_this_process(words, line.as_deref()),

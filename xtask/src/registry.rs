@@ -166,7 +166,7 @@ fn expect(answer: &http::Answer, status: u16) -> Result<()> {
 
 /// The first line that `is_it` likes; the rest is read and thrown away, so that the child can go
 /// on writing.
-fn first_line(
+pub(crate) fn first_line(
     pipe: Option<impl std::io::Read + Send + 'static>,
     is_it: impl Fn(&str) -> bool + Send + 'static,
 ) -> Result<String> {

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures that we publish, each from one command.
 
+pub(crate) mod azure;
 pub(crate) mod build;
 pub(crate) mod copy;
 pub(crate) mod measure;
