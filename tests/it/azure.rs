@@ -1,5 +1,7 @@
 //! Pipelines against the emulated Azure, through its proxy, by the hosts' own names.
 
+mod grant;
+
 use serde_json::Value;
 use support::{Access, DockerRegistry, Image, Running, Signal, TestHost, push_with_skopeo};
 

@@ -1,5 +1,7 @@
 //! The one way out: what a grant of `http` opens, and what stays shut.
 
+mod upload;
+
 use std::sync::Arc;
 
 use serde_json::json;

@@ -62,12 +62,10 @@ impl<H: Http> Arm<'_, H> {
     pub fn finish(&self, answer: Answer, wait: &Wait<'_>) -> Result<Value> {
         let Some(mut way) = way(&answer) else { return Ok(answer.value) };
         let begun = self.http.now();
-        let mut asked = answer.response.retry_after();
-        let mut own = FIRST_PAUSE;
+        // At once the first time, as Azure's own clients do: what is small is done by then.
+        let (mut pause, mut own) = (Duration::ZERO, FIRST_PAUSE);
         let mut last = state(&answer.value).unwrap_or("accepted").to_owned();
         loop {
-            let pause = asked.unwrap_or(own).clamp(SHORTEST_PAUSE, MOST_ASKED);
-            own = (own * 2).min(LONGEST_PAUSE);
             if self.http.now().saturating_sub(begun).saturating_add(pause) > wait.limit {
                 let call = call(answer.method, &answer.url);
                 return Err(Failure::Late { call, seconds: wait.limit.as_secs(), last });
@@ -79,7 +77,8 @@ impl<H: Http> Arm<'_, H> {
             };
             let look = self.send("GET", url, None)?;
             (wait.each)(&look.value);
-            asked = look.response.retry_after();
+            pause = look.response.retry_after().unwrap_or(own).clamp(SHORTEST_PAUSE, MOST_ASKED);
+            own = (own * 2).min(LONGEST_PAUSE);
             match &mut way {
                 Way::Location(url) => match look.status {
                     202 => {

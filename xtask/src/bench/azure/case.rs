@@ -51,7 +51,7 @@ target = "myregistry.azurecr.io/hello-{n}:latest"
     },
     Case {
         what: "build an image",
-        commands: "az acr build --registry myregistry --image built-{n}:v1 --file Dockerfile context",
+        commands: "cd context && az acr build --registry myregistry --image built-{n}:v1 --file Dockerfile .",
         steps: r#"
 [[step]]
 id = "build"
