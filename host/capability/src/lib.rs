@@ -63,7 +63,7 @@ pub use secrets::{
 };
 pub use state::{Entry, Expected, GrantedState, StateFile};
 pub use table::{CAPABILITIES, Capability, GRANT_KEYS};
-pub use voice::{Field, LedgerLine, Level, Nobody, Reporter, Unit};
+pub use voice::{Field, ImageRole, ImageUse, LedgerLine, Level, Nobody, Reporter, Unit};
 pub use workspace::{DirectoryEntry, FileKind, GrantedWorkspace, Preopen};
 
 use report::{Fault, Kind};

@@ -59,8 +59,32 @@ pub struct LedgerLine {
     pub failed: bool,
     /// Bytes that were moved, where that is known.
     pub bytes: Option<u64>,
+    /// The images that were read or written.
+    pub images: Vec<ImageUse>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// An image that was read or written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageUse {
+    /// Which of both, and what for.
+    pub role: ImageRole,
+    /// `localhost:5000/app:v1`; the repository alone where it was named by digest.
+    pub reference: String,
+    /// What that pointed at, or points at now.
+    pub digest: String,
+}
+
+/// What was done with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageRole {
+    /// It was built upon.
+    Base,
+    /// It was looked at, or copied.
+    Read,
+    /// It was written.
+    Written,
 }
 
 /// Who listens to one call of a step. All text is masked already.
@@ -114,6 +138,37 @@ pub(crate) struct Use {
     pub(crate) action: String,
     pub(crate) target: String,
     started: Instant,
+}
+
+/// What a use came to.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// A status, a digest, `ok`.
+    result: String,
+    /// Bytes that were moved.
+    bytes: Option<u64>,
+    images: Vec<ImageUse>,
+}
+
+impl Said {
+    /// Adds an image with several names.
+    pub(crate) fn images(
+        mut self,
+        role: ImageRole,
+        names: impl IntoIterator<Item = String>,
+        digest: impl fmt::Display,
+    ) -> Self {
+        let digest = digest.to_string();
+        let image = |reference| ImageUse { role, reference, digest: digest.clone() };
+        self.images.extend(names.into_iter().map(image));
+        self
+    }
+}
+
+impl<T: fmt::Display> From<(T, Option<u64>)> for Said {
+    fn from((result, bytes): (T, Option<u64>)) -> Self {
+        Self { result: result.to_string(), bytes, images: Vec::new() }
+    }
 }
 
 impl Use {
@@ -173,23 +228,28 @@ impl Voice {
 
     /// Writes the ledger line of a use that came to its end.
     pub(crate) fn note(&self, used: Use, result: impl fmt::Display, bytes: Option<u64>) {
-        self.write(used, &result, false, bytes);
+        self.write(used, (result, bytes).into(), false);
     }
 
     /// Writes the ledger line of a use that was refused or failed, after `bytes` if some had passed.
     pub(crate) fn note_failed(&self, used: Use, code: &str, bytes: Option<u64>) {
-        self.write(used, &code, true, bytes);
+        self.write(used, (code, bytes).into(), true);
     }
 
-    fn write(&self, used: Use, result: &dyn fmt::Display, failed: bool, bytes: Option<u64>) {
+    fn write(&self, used: Use, said: Said, failed: bool) {
         let Use { capability, action, target, started } = used;
+        let Said { result, bytes, mut images } = said;
+        for image in &mut images {
+            image.reference = self.mask.apply(&image.reference).into_owned();
+        }
         self.to.ledger(LedgerLine {
             capability,
             action,
             target: self.mask.apply(&target).into_owned(),
-            result: self.mask.apply(&result.to_string()).into_owned(),
+            result: self.mask.apply(&result).into_owned(),
             failed,
             bytes,
+            images,
             elapsed: started.elapsed(),
         });
     }
@@ -210,16 +270,15 @@ impl Voice {
     }
 
     /// Ends a use: a ledger line with `say(value)`, or with the fault's code, and the fault masked.
-    pub(crate) fn end<T>(
+    pub(crate) fn end<T, S: Into<Said>>(
         &self,
         used: Use,
         result: Result<T, Fault>,
-        say: impl FnOnce(&T) -> (String, Option<u64>),
+        say: impl FnOnce(&T) -> S,
     ) -> Result<T, Fault> {
         match result {
             Ok(value) => {
-                let (text, bytes) = say(&value);
-                self.note(used, text, bytes);
+                self.write(used, say(&value).into(), false);
                 Ok(value)
             }
             Err(fault) => {

@@ -152,7 +152,8 @@ impl Reporter for Voice {
     }
 
     fn ledger(&self, line: LedgerLine) {
-        let LedgerLine { capability, action, target, result, failed, bytes, elapsed } = line;
+        let LedgerLine { capability, action, target, result, failed, bytes, images, elapsed } =
+            line;
         let capability = capability.to_owned();
         self.0.ledger(run::LedgerLine {
             capability,
@@ -161,9 +162,20 @@ impl Reporter for Voice {
             result,
             failed,
             bytes,
+            images: images.into_iter().map(image_use).collect(),
             elapsed,
         });
     }
+}
+
+fn image_use(image: capability::ImageUse) -> run::ImageUse {
+    let capability::ImageUse { role, reference, digest } = image;
+    let role = match role {
+        capability::ImageRole::Base => run::ImageRole::Base,
+        capability::ImageRole::Read => run::ImageRole::Read,
+        capability::ImageRole::Written => run::ImageRole::Written,
+    };
+    run::ImageUse { role, reference, digest }
 }
 
 /// What the steps of a run share; reads no file and opens no connection yet.

@@ -1,12 +1,12 @@
 //! All that is known of one run: its steps, attempts and images, and what was said.
 
 use report::Fault;
-use run::{Event, Outcome, Status};
+use run::{Event, ImageRole, ImageUse, Outcome, Status};
 use rusqlite::Row;
 use serde_json::Value;
 
 use crate::{
-    ImageRow, RecordError, Role, RunRow, Store,
+    RecordError, RunRow, Store,
     row::{outcome, parse},
 };
 
@@ -68,7 +68,7 @@ pub struct InstanceRow {
     /// How often it was tried.
     pub attempts: Vec<AttemptRow>,
     /// The images that it read and wrote.
-    pub images: Vec<ImageRow>,
+    pub images: Vec<ImageUse>,
 }
 
 /// One attempt at one execution of a step.
@@ -196,15 +196,16 @@ impl Store {
         query.query_map((run, instance), read)?.collect()
     }
 
-    fn images(&self, run: i64, instance: &str) -> rusqlite::Result<Vec<ImageRow>> {
+    fn images(&self, run: i64, instance: &str) -> rusqlite::Result<Vec<ImageUse>> {
         let mut query = self.connection.prepare_cached(
             "SELECT role, reference, digest FROM images WHERE run = ?1 AND instance = ?2
              ORDER BY role, reference, digest",
         )?;
         let read = |row: &Row<'_>| {
-            let role = row.get::<_, String>(0)?;
-            let role = Role::parse(&role).unwrap_or(Role::Read);
-            Ok(ImageRow { role, reference: row.get(1)?, digest: row.get(2)? })
+            let word = row.get::<_, String>(0)?;
+            let role = ImageRole::ALL.into_iter().find(|role| role.as_str() == word);
+            let role = role.unwrap_or(ImageRole::Read);
+            Ok(ImageUse { role, reference: row.get(1)?, digest: row.get(2)? })
         };
         query.query_map((run, instance), read)?.collect()
     }

@@ -8,7 +8,6 @@ use rusqlite::{Transaction, params};
 use serde_json::Value;
 
 use crate::{
-    images::images,
     limits::{MOST_EVENTS, MOST_TEXT},
     row::{RunStatus, millis},
 };
@@ -92,7 +91,7 @@ impl Fold {
             }
             EventKind::StepFinished(end) => self.finish(tx, end, elapsed)?,
             EventKind::Ledger { step, line } => {
-                for image in images(line) {
+                for image in &line.images {
                     let mut add = tx.prepare_cached(
                         "INSERT OR IGNORE INTO images (run, instance, role, reference, digest)
                          VALUES (?1, ?2, ?3, ?4, ?5)",

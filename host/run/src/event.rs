@@ -281,9 +281,56 @@ pub struct LedgerLine {
     /// Bytes moved, where that is a measure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// The images that it read or wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageUse>,
     /// How long it took; microseconds in text.
     #[serde(rename = "elapsed-us", with = "micros")]
     pub elapsed: Duration,
+}
+
+/// An image that a step had to do with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ImageUse {
+    /// What the step did with it.
+    pub role: ImageRole,
+    /// `localhost:5000/app:v1`; the repository alone where it was named by digest.
+    pub reference: String,
+    /// What that pointed at, or points at now.
+    pub digest: String,
+}
+
+/// What a step did with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageRole {
+    /// It built upon it.
+    Base,
+    /// It looked at it, or copied it.
+    Read,
+    /// It wrote it.
+    Written,
+}
+
+impl ImageRole {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Base, Self::Read, Self::Written];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Read => "read",
+            Self::Written => "written",
+        }
+    }
+}
+
+impl fmt::Display for ImageRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// Why no further step begins.

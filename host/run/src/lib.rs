@@ -38,8 +38,8 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use earlier::{Earlier, Reuse};
 pub use emitter::mask_value;
 pub use event::{
-    Event, EventKind, EventLog, EventSink, Fanout, Instance, LedgerLine, Level, ProgressId,
-    StepFinished, StepOutline, StopReason, Unit,
+    Event, EventKind, EventLog, EventSink, Fanout, ImageRole, ImageUse, Instance, LedgerLine,
+    Level, ProgressId, StepFinished, StepOutline, StopReason, Unit,
 };
 pub use execute::{Engine, OnFailure, Options, execute};
 pub use facts::{Trigger, platform};

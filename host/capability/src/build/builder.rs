@@ -5,7 +5,7 @@ use report::Fault;
 
 use super::{BuildFilesystem, GrantedBuild, invalid};
 use crate::oci::{AccessFlags, Repository, system_platform};
-use crate::voice::Use;
+use crate::voice::{ImageRole, Said, Use};
 
 /// One build for one platform.
 #[derive(Clone)]
@@ -98,8 +98,12 @@ impl GrantedBuilder {
         let used = Use::begin("build", "base", reference);
         let found = self.base_checked(reference, platform).await;
         self.granted.call.voice.end(used, found, |found| {
-            let digest = found.filesystem.base().map(|base| base.resolved.to_string());
-            (digest.unwrap_or_default(), None)
+            let Some(base) = found.filesystem.base() else { return Said::default() };
+            Said::from((&base.resolved, None)).images(
+                ImageRole::Base,
+                [base.name.clone()],
+                base.resolved,
+            )
         })
     }
 

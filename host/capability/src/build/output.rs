@@ -5,6 +5,7 @@ use report::Fault;
 
 use super::{BuildFilesystem, BuildRebased, GrantedBuild};
 use crate::oci::{Descriptor, Repository};
+use crate::voice::{ImageRole, Said};
 
 /// Images that are written together.
 pub struct BuildOutput {
@@ -72,7 +73,12 @@ impl BuildOutput {
         let used = target.begin("push", &tags.join(","));
         let written = Box::pin(self.push_checked(target, tags)).await;
         self.granted.call.voice.end(used, written, |written| {
-            (written.descriptor.digest.clone(), Some(written.sent_bytes))
+            let digest = &written.descriptor.digest;
+            Said::from((digest, Some(written.sent_bytes))).images(
+                ImageRole::Written,
+                target.named(tags),
+                digest,
+            )
         })
     }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::call::Effect;
 use crate::grant::{RepositoryId, Want};
+use crate::voice::{ImageRole, Said};
 use bar::Bar;
 pub use batch::PlannedCopy;
 
@@ -152,10 +153,11 @@ impl GrantedOci {
         used.target = format!("{} to {}", source.begin("", selector).target, used.target);
         let copied = Box::pin(self.copy_checked(source, selector, target, request, finishes)).await;
         self.call.voice.end(used, copied, |copied| {
-            (
-                format!("{} {}", word(copied.changed), copied.descriptor.digest),
-                Some(copied.sent_bytes),
-            )
+            let Copied { changed, descriptor, source_digest, sent_bytes, .. } = copied;
+            let role = if *changed { ImageRole::Written } else { ImageRole::Read };
+            Said::from((format!("{} {}", word(*changed), descriptor.digest), Some(*sent_bytes)))
+                .images(ImageRole::Read, [source.name_of(selector)], source_digest)
+                .images(role, target.named(&request.tags), &descriptor.digest)
         })
     }
 

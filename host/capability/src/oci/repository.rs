@@ -10,7 +10,7 @@ use super::{AccessFlags, invalid};
 use crate::{
     call::{Call, Effect},
     grant::{RepositoryId, Want},
-    voice::Use,
+    voice::{ImageRole, Said, Use},
 };
 
 /// 4 MiB: no manifest is larger (distribution-spec, "Pushing Manifests").
@@ -100,8 +100,12 @@ impl Repository {
             Err(fault) => Err(fault),
         };
         let say = |found: &Option<::oci::Descriptor>| match found {
-            Some(found) => (found.digest.to_string(), None),
-            None => ("absent".to_owned(), None),
+            Some(found) => Said::from((&found.digest, None)).images(
+                ImageRole::Read,
+                [self.name_of(selector)],
+                found.digest,
+            ),
+            None => Said::from(("absent", None)),
         };
         Ok(self.call.voice.end(used, found, say)?.map(|found| Descriptor::from(&found)))
     }
@@ -116,7 +120,9 @@ impl Repository {
             Ok(selector) => self.store.manifest(&selector).await.map_err(Fault::from),
             Err(fault) => Err(fault),
         };
-        let manifest = self.call.voice.end(used, manifest, say_manifest)?;
+        let names = vec![self.name_of(selector)];
+        let say = |manifest: &Manifest| say_manifest(manifest, ImageRole::Read, names);
+        let manifest = self.call.voice.end(used, manifest, say)?;
         let descriptor = Descriptor::from(&manifest.descriptor());
         Ok(ManifestBytes { descriptor, content: manifest.bytes().clone() })
     }
@@ -133,7 +139,9 @@ impl Repository {
     ) -> Result<Descriptor, Fault> {
         let used = self.begin("put manifest", &tags.join(" "));
         let written = self.put_manifest_checked(media_type, content, tags).await;
-        let manifest = self.call.voice.end(used, written, say_manifest)?;
+        let names = self.named(tags);
+        let say = |manifest: &Manifest| say_manifest(manifest, ImageRole::Written, names);
+        let manifest = self.call.voice.end(used, written, say)?;
         Ok(Descriptor::from(&manifest.descriptor()))
     }
 
@@ -252,6 +260,22 @@ impl Repository {
         let store = self.readable()?;
         let tag = self.place.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
         Ok((store, self.place.selector(), format!("{}{tag}", self.place.name())))
+    }
+
+    /// The reference of what `selector` selects, as people write it: without a digest.
+    pub(crate) fn name_of(&self, selector: &str) -> String {
+        match selector.contains(':') || selector.is_empty() {
+            true => self.id.to_string(),
+            false => format!("{}:{selector}", self.id),
+        }
+    }
+
+    /// The references under `tags`; the repository where there are none.
+    pub(crate) fn named(&self, tags: &[String]) -> Vec<String> {
+        match tags {
+            [] => vec![self.id.to_string()],
+            tags => tags.iter().map(|tag| self.name_of(tag)).collect(),
+        }
     }
 
     pub(crate) fn begin(&self, action: &str, selector: &str) -> Use {
@@ -384,6 +408,8 @@ pub(super) fn parse_digest(text: &str) -> Result<Digest, Fault> {
     text.parse().map_err(|error: ::oci::DigestError| invalid(error.to_string()))
 }
 
-fn say_manifest(manifest: &Manifest) -> (String, Option<u64>) {
-    (manifest.digest().to_string(), Some(manifest.bytes().len() as u64))
+/// What is recorded of a manifest that was read or written under `names`.
+fn say_manifest(manifest: &Manifest, role: ImageRole, names: Vec<String>) -> Said {
+    let digest = manifest.digest();
+    Said::from((digest, Some(manifest.bytes().len() as u64))).images(role, names, digest)
 }

@@ -7,14 +7,14 @@ use std::{
 
 use report::{Fault, Kind, Mask};
 use run::{
-    Earlier as _, Event, EventKind, EventSink as _, Instance, LedgerLine, Level, Outcome,
-    ProgressId, Status, StepFinished, StepOutline, Stop, Unit,
+    Earlier as _, Event, EventKind, EventSink as _, ImageRole, ImageUse, Instance, LedgerLine,
+    Level, Outcome, ProgressId, Status, StepFinished, StepOutline, Stop, Unit,
 };
 use serde_json::{Value, json};
 
 use super::{at, new_run, open};
 use crate::{
-    Begun, Detail, EarlierRun, Identity, Recorder, Role, RunStatus, Store, create, database,
+    Begun, Detail, EarlierRun, Identity, Recorder, RunStatus, Store, create, database,
     limits::MOST_EVENTS,
 };
 
@@ -108,6 +108,11 @@ fn record(folder: &tempfile::TempDir, events: Vec<EventKind>) -> (Identity, Deta
 fn what_happened_is_there_when_run_finished_was_said() {
     let folder = tempfile::tempdir().unwrap();
     let fault = Fault::new(Kind::Transient, "not yet");
+    let image = |role, reference: &str| ImageUse {
+        role,
+        reference: reference.to_owned(),
+        digest: DIGEST.to_owned(),
+    };
     let ledger = LedgerLine {
         capability: "oci".to_owned(),
         action: "copy".to_owned(),
@@ -115,6 +120,7 @@ fn what_happened_is_there_when_run_finished_was_said() {
         result: format!("changed {DIGEST}"),
         failed: false,
         bytes: None,
+        images: vec![image(ImageRole::Read, "a/b:1"), image(ImageRole::Written, "c/d:1")],
         elapsed: Duration::ZERO,
     };
     let denied = StepFinished {
@@ -177,9 +183,9 @@ fn what_happened_is_there_when_run_finished_was_said() {
         attempts,
         [(1, Some(2000), Some(3000), Some(fault)), (2, Some(4000), Some(6000), None)]
     );
-    let images: Vec<(Role, &str)> =
+    let images: Vec<(ImageRole, &str)> =
         a.images.iter().map(|image| (image.role, image.reference.as_str())).collect();
-    assert_eq!(images, [(Role::Read, "a/b:1"), (Role::Written, "c/d:1")]);
+    assert_eq!(images, [(ImageRole::Read, "a/b:1"), (ImageRole::Written, "c/d:1")]);
     let b = &detail.steps[1].instances[0];
     assert_eq!(b.fault.as_ref().unwrap().help.as_deref(), Some("grant it"));
     assert_eq!(b.attempts[0].fault.as_ref().unwrap().message, "no");

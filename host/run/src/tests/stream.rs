@@ -51,6 +51,7 @@ impl StepRunner for Talker {
                     result: result.to_owned(),
                     failed,
                     bytes,
+                    images: Vec::new(),
                     elapsed: Duration::from_micros(1_500),
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use record::{AttemptRow, Detail, ImageRow, InstanceRow, RunStatus, StepRow};
+use record::{AttemptRow, Detail, InstanceRow, RunStatus, StepRow};
 use report::Fault;
 use run::Outcome;
 use serde_json::{Value, json};
@@ -57,10 +57,6 @@ fn step(step: &StepRow) -> Value {
 }
 
 fn instance(instance: &InstanceRow) -> Value {
-    let image = |image: &ImageRow| {
-        let ImageRow { role, reference, digest } = image;
-        json!({ "role": role.as_str(), "reference": reference, "digest": digest })
-    };
     let attempt = |attempt: &AttemptRow| {
         let AttemptRow { attempt, started_ms, ended_ms, fault } = attempt;
         json!({
@@ -83,7 +79,7 @@ fn instance(instance: &InstanceRow) -> Value {
         "summary": instance.summary,
         "fault": instance.fault,
         "attempts": instance.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "images": instance.images.iter().map(image).collect::<Vec<_>>(),
+        "images": instance.images,
     })
 }
 
