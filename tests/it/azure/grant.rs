@@ -44,10 +44,16 @@ fn a_step_that_is_granted_an_identity_asks_as_it() {
     // A grant of the identity opens no host.
     let host = asks(host, SUBSCRIPTIONS, as_prod, "identity = [\"prod\"]");
     host.run(&["run", "p.toml"]).exits(3).stderr_says(&["`http`", "https://management.azure.com"]);
-    // Many hosts at once are no host of the identity.
-    let wide = "http = [{ url = \"https://*.azure.com\", private = true }]\nidentity = [\"prod\"]";
-    let host = asks(host, SUBSCRIPTIONS, as_prod, wide);
-    assert_eq!(status(&host), json!(401));
+    // A vault has to be named: a pattern would send tokens to vaults of anybody.
+    let vault = |host: &str| {
+        let rule = format!("http = [{{ url = \"https://{host}\", private = true }}]");
+        format!("{rule}\nidentity = [\"prod\"]")
+    };
+    let secrets = "https://mykeyvault.vault.azure.net/secrets?api-version=7.4";
+    let host = asks(host, secrets, as_prod, &vault("mykeyvault.vault.azure.net"));
+    assert_eq!(status(&host), json!(200));
+    let host = asks(host, secrets, as_prod, &vault("*.vault.azure.net"));
+    host.run(&["run", "p.toml"]).exits(3).stderr_says(&["only where `http` names the host"]);
 }
 
 #[test]
