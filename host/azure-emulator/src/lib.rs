@@ -44,4 +44,4 @@ pub use containers::runtime::OciRuntime;
 pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use faults::{Fault, FaultError, Faults, Planned};
-pub use tasks::builder::{Argument, Build, Builder, Built, Context};
+pub use tasks::builder::{Argument, Base, Build, Builder, Built, Context, Product};
