@@ -1,6 +1,7 @@
 //! Pipelines against the emulated Azure, through its proxy, by the hosts' own names.
 
 mod grant;
+mod tasks;
 
 use serde_json::Value;
 use support::{Access, DockerRegistry, Image, Running, Signal, TestHost, push_with_skopeo};
@@ -37,6 +38,11 @@ impl Emulator {
     /// Where its own address is, for faults.
     pub(crate) fn url(&self) -> &str {
         &self.proxy
+    }
+
+    /// All that it has printed.
+    pub(crate) fn said(&self) -> String {
+        self.running.iter().map(|running| running.stdout() + &running.stderr()).collect()
     }
 }
 

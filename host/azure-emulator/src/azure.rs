@@ -217,7 +217,7 @@ impl Azure {
             Service::Vault(name) => vault::data::answer(self, name, &call),
             Service::Own => self.own(&call),
             Service::Container(fqdn) => Err(Refusal::shaped(502, alive::nobody(fqdn))),
-            Service::Registry(_) | Service::Blob => {
+            Service::Registry(_) | Service::Blob | Service::Outside(_) => {
                 Err(Refusal::unknown(call.method.as_str(), &call.path))
             }
         };

@@ -36,7 +36,8 @@ impl Emulator {
     pub async fn start(config: Config) -> Result<Self, EmulatorError> {
         let wanted = config.listen;
         let azure = Azure::open(config)?;
-        let authority = Arc::new(Authority::open(&azure.config.state)?);
+        let authority =
+            Arc::new(Authority::open(&azure.config.state, azure.config.upstreams.clone())?);
         let fail = |source| EmulatorError::Listen { address: wanted, source };
         if !wanted.ip().is_loopback() {
             let why = "only loopback: whoever reaches it may plan faults and reads its secrets";

@@ -150,7 +150,10 @@ impl Faults {
             Service::Graph => "graph",
             Service::Blob => "blob",
             Service::Own => "own",
-            Service::Vault(name) | Service::Registry(name) | Service::Container(name) => name,
+            Service::Vault(name)
+            | Service::Registry(name)
+            | Service::Container(name)
+            | Service::Outside(name) => name,
         };
         let place = format!("{} {name}/{}", call.method, call.path.join("/"));
         let general =

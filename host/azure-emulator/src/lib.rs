@@ -45,4 +45,4 @@ pub use emulator::Emulator;
 pub use error::EmulatorError;
 pub use faults::{Fault, FaultError, Faults, Planned};
 pub use net::{Access, AccessLog};
-pub use tasks::builder::{Argument, Build, Builder, Built, Context};
+pub use tasks::builder::{Argument, Base, Build, Builder, Built, Context, Product};

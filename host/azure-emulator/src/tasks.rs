@@ -1,8 +1,11 @@
 //! ACR Tasks: contexts that are uploaded, runs that really build, tasks that describe them.
 //!
+//! A task runs when somebody says so, or when an image that it was built on is another one ([`base`]).
+//!
 //! Building is done by a [`builder::Builder`], which the program that starts the emulator has; without
 //! one, runs are refused as Azure refuses them to subscriptions that may have none.
 
+pub(crate) mod base;
 pub(crate) mod blob;
 pub(crate) mod builder;
 mod context;

@@ -6,9 +6,13 @@
     reason = "a test says by a panic what is wrong"
 )]
 
+use axum::Router;
+use axum::extract::Request;
 use azure_emulator::{Config, Emulator, EmulatorError};
+use http::StatusCode;
 use oci::client::{CaFile, ClientOptions, ProxyOptions};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 const TENANT: &str = "22222222-2222-2222-2222-222222222222";
 const FORM: &str = "grant_type=client_credentials&client_id=33333333-3333-3333-3333-333333333333&client_secret=s3cr3t";
@@ -21,8 +25,14 @@ struct Client {
 
 /// A client that uses the proxy for every name; loopback is reached at once.
 async fn start() -> Client {
+    start_with(|_| {}).await
+}
+
+async fn start_with(change: impl FnOnce(&mut Config)) -> Client {
     let folder = tempfile::tempdir().unwrap();
-    let emulator = Emulator::start(Config::new(folder.path())).await.unwrap();
+    let mut config = Config::new(folder.path());
+    change(&mut config);
+    let emulator = Emulator::start(config).await.unwrap();
     let http = oci::client::build(&ClientOptions {
         ca_files: vec![CaFile { path: folder.path().join("ca.pem"), only_for: None }],
         proxy: ProxyOptions { https: Some(emulator.proxy_url()), ..ProxyOptions::default() },
@@ -99,6 +109,55 @@ async fn the_proxy_leads_nowhere_else() {
         .json(client.http.get(format!("{}/_host/example.com/", client.emulator.base_url())))
         .await;
     assert_eq!(status, 403);
+}
+
+#[tokio::test]
+async fn hosts_that_the_configuration_names_are_read_under_their_own_names() {
+    let there = Router::new().fallback(|request: Request| async move {
+        let line = format!("{} {}", request.method(), request.uri());
+        let place = format!("http://{}/elsewhere", request.headers()["host"].to_str().unwrap());
+        match request.uri().path() {
+            "/base/moved" => (StatusCode::FOUND, [("location", place)], line),
+            _ => (StatusCode::OK, [("docker-content-digest", "sha256:1".to_owned())], line),
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(axum::serve(listener, there).into_future());
+    let client = start_with(|config| {
+        let url: url::Url = format!("http://{address}").parse().unwrap();
+        config.upstreams.insert("git.example".to_owned(), url.join("/base/").unwrap());
+        config.upstreams.insert("docker.io".to_owned(), url);
+        config.upstreams.insert("gone.example".to_owned(), "http://127.0.0.1:1".parse().unwrap());
+    })
+    .await;
+    let text = async |request: reqwest::RequestBuilder| {
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let get = |url: &str| client.http.get(url);
+    let hub = "https://registry-1.docker.io/v2/library/node/manifests/9-alpine?n=1";
+    let asked = "/v2/library/node/manifests/9-alpine?n=1";
+    assert_eq!(text(get(hub)).await, (200, format!("GET {asked}")));
+    let head = client.http.head(hub).send().await.unwrap();
+    assert_eq!(head.headers()["docker-content-digest"], "sha256:1");
+    assert_eq!(text(get("https://git.example/me/app.git")).await.1, "GET /base/me/app.git");
+    let pack = "https://git.example/me/app.git/git-upload-pack";
+    assert_eq!(text(client.http.post(pack)).await.0, 200);
+    let moved = get("https://registry-1.docker.io/base/moved").send().await.unwrap();
+    assert_eq!(moved.headers()["location"], "/elsewhere", "followed through the proxy");
+    let moved = get("https://git.example/moved").send().await.unwrap();
+    // Elsewhere on that server is not below what was named.
+    assert_eq!(moved.headers()["location"], format!("http://{address}/elsewhere"));
+    for (method, url) in
+        [("PUT", hub), ("DELETE", hub), ("POST", "https://git.example/x/git-receive-pack")]
+    {
+        let request = client.http.request(method.parse().unwrap(), url);
+        assert_eq!(text(request).await.0, 405, "{method} {url}");
+    }
+    assert_eq!(text(get("https://gone.example/")).await.0, 502);
+    assert!(get("https://auth.docker.io/token").send().await.is_err());
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Refusals of Entra ID, of managed identities and of registries, and what to do about each.
+//! Refusals of Entra ID, of managed identities, of registries and of Azure Resource Manager, and what
+//! to do about each.
 
 use serde::Deserialize;
 
@@ -34,6 +35,12 @@ struct OfRegistry {
     errors: Vec<Part>,
 }
 
+/// `{"error": {"code", "message"}}` of Azure Resource Manager.
+#[derive(Deserialize)]
+struct OfArm {
+    error: Part,
+}
+
 #[derive(Deserialize, Default)]
 struct Part {
     #[serde(default)]
@@ -60,10 +67,12 @@ impl Refusal {
                 trace: said.trace_id.filter(|id| !id.is_empty()).map(|id| shown(&id)),
             };
         }
-        let part = serde_json::from_slice::<OfRegistry>(&answer.body)
-            .ok()
-            .and_then(|said| said.errors.into_iter().next())
-            .unwrap_or_default();
+        let of_arm = serde_json::from_slice::<OfArm>(&answer.body).ok().map(|said| said.error);
+        let part = of_arm.or_else(|| {
+            let said = serde_json::from_slice::<OfRegistry>(&answer.body).ok()?;
+            said.errors.into_iter().next()
+        });
+        let part = part.unwrap_or_default();
         Self { status, code: shown(&part.code), said: first_words(&part.message), trace: None }
     }
 
@@ -211,6 +220,16 @@ mod tests {
         assert_eq!(
             (refusal.code.as_str(), refusal.said.as_str()),
             ("UNAUTHORIZED", "authentication required, visit x")
+        );
+    }
+
+    #[test]
+    fn so_does_azure_resource_manager() {
+        let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'a' has\r\nno right."}}"#;
+        let refusal = refusal(403, body);
+        assert_eq!(
+            (refusal.code.as_str(), refusal.said.as_str()),
+            ("AuthorizationFailed", "The client 'a' has no right")
         );
     }
 }

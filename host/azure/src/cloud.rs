@@ -251,6 +251,13 @@ impl Cloud {
         }
     }
 
+    /// Where Azure Resource Manager has `path`, which begins with a slash.
+    pub(crate) fn arm(&self, path: &str) -> Option<Url> {
+        let mut url = self.arm.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(path.strip_prefix('/')?.split('/'));
+        Some(url)
+    }
+
     /// Where `tenant` logs in.
     pub(crate) fn token_url(&self, tenant: &str) -> Option<Url> {
         let mut url = self.login.clone();

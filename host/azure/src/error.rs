@@ -30,6 +30,18 @@ pub(crate) enum Error {
     /// A registry refused the token.
     #[error("the registry `{host}` refused the identity `{identity}`{}", code(.refusal))]
     Registry { identity: String, host: String, refusal: Box<Refusal> },
+    /// Azure Resource Manager refused.
+    #[error("Azure does not show {what} to the identity `{identity}`{}", code(.refusal))]
+    Arm { identity: String, what: String, refusal: Box<Refusal> },
+    /// There is no such registry, as far as the identity sees.
+    #[error("Azure has no registry `{word}` {}", where_searched(*.searched))]
+    NoRegistry {
+        word: String,
+        /// Subscriptions.
+        searched: usize,
+        /// Login servers of others.
+        seen: Vec<String>,
+    },
     /// A link that was asked for has not what it needs.
     #[error("the identity `{identity}` cannot use its {link}: {why}")]
     Missing { identity: String, link: Link, why: String, help: String },
@@ -72,6 +84,14 @@ fn code(refusal: &Refusal) -> String {
     match refusal.code.is_empty() {
         true => format!(" (status {})", refusal.status),
         false => format!(" ({})", refusal.code),
+    }
+}
+
+fn where_searched(subscriptions: usize) -> String {
+    match subscriptions {
+        0 => "that this identity sees: it sees no subscription".to_owned(),
+        1 => "in the subscription".to_owned(),
+        more => format!("in the {more} subscriptions that this identity sees"),
     }
 }
 
@@ -128,6 +148,32 @@ impl From<Error> for Fault {
                         .to_owned(),
                 };
                 of_refusal(message, &refusal, Kind::Unauthorized, &advice)
+            }
+            Error::Arm { refusal, .. } => {
+                let (kind, advice) = match refusal.status {
+                    404 => (Kind::NotFound, "check `--subscription`, and that nobody deleted it"),
+                    401 | 403 => (
+                        Kind::Unauthorized,
+                        "give the identity the role `Reader` on the registry, or ask as another one",
+                    ),
+                    _ => (
+                        Kind::Failed,
+                        "try again in a minute; then check `endpoints` and the proxy",
+                    ),
+                };
+                of_refusal(message, &refusal, kind, advice)
+            }
+            Error::NoRegistry { seen, .. } => {
+                let help = match seen.as_slice() {
+                    [] => "give the identity the role `Reader` on the registry, or name another \
+                           `--subscription`"
+                        .to_owned(),
+                    seen => format!(
+                        "there are {}; name another `--subscription` if it is elsewhere",
+                        seen.join(", ")
+                    ),
+                };
+                fault(Kind::NotFound, message).help(help)
             }
             Error::Missing { help, .. } => fault(Kind::Unauthorized, message).help(help),
             Error::NoLink { tried, .. } => {

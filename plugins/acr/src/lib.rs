@@ -24,7 +24,7 @@ pub use build::{Argument, BuildRequest, Platform, TaskRequest, Value};
 pub use follow::{Watcher, follow};
 pub use log::Log;
 pub use registry::{Registries, Registry, Scope, is_login_server};
-pub use run::{Image, Run, Status, Trigger, cancel, list, schedule, show};
+pub use run::{Image, Run, Status, Trigger, cancel, explain, list, schedule, show};
 
 /// The version of registries, their webhooks and of imports that is spoken: az's of 2026.
 pub const REGISTRIES: &str = "2026-09-01-preview";

@@ -253,8 +253,8 @@ pub fn schedule<H: Http>(
     })
 }
 
-/// What a refusal of ACR Tasks means.
-pub(crate) fn explain(failure: Failure, registry: &Registry) -> Error {
+/// What a refusal of ACR Tasks means, and what to do instead.
+pub fn explain(failure: Failure, registry: &Registry) -> Error {
     let code = failure.azure_code().unwrap_or_default().to_owned();
     let status = failure.status();
     let error = Error::from(failure);

@@ -187,7 +187,8 @@ fn image_names(inputs: &Inputs, registry: &Registry) -> Result<Vec<String>> {
 /// Sends the context; where Azure finds it then.
 fn send<C: Cloud>(arm: &Arm<'_, C::Http>, registry: &Registry, cloud: &C) -> Result<String> {
     let place = format!("{}/listBuildSourceUploadUrl", registry.id);
-    let answer = arm.post(place, TASKS, None)?.value;
+    let answer = arm.post(place, TASKS, None).map_err(|failure| acr::explain(failure, registry))?;
+    let answer = answer.value;
     let text = |key: &str| answer.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
     let (Some(url), Some(path)) = (text("uploadUrl"), text("relativePath")) else {
         return Err(Error::new("azure.odd-answer", "Azure did not say where the context goes to")

@@ -14,6 +14,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use url::Url;
 
 use super::host::{self, Service};
 use crate::error::EmulatorError;
@@ -29,10 +30,11 @@ const TO: i32 = 2099;
 /// The names of the emulator's own address.
 const OWN: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Signs for the emulated hosts.
+/// Signs for the emulated hosts, and for those of the outside that the proxy leads to.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
+    outside: BTreeMap<String, Url>,
     at_hand: Mutex<BTreeMap<String, Arc<CertifiedKey>>>,
 }
 
@@ -44,7 +46,10 @@ impl std::fmt::Debug for Authority {
 
 impl Authority {
     /// The authority in `folder`: `ca.pem` is for clients to trust, `ca-key.pem` for nobody.
-    pub(crate) fn open(folder: &Path) -> Result<Self, EmulatorError> {
+    pub(crate) fn open(
+        folder: &Path,
+        outside: BTreeMap<String, Url>,
+    ) -> Result<Self, EmulatorError> {
         let (certificate, key) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         let fail = |source| EmulatorError::Folder { folder: folder.to_owned(), source };
         let made = EmulatorError::key("certificate authority");
@@ -60,7 +65,7 @@ impl Authority {
             .map_err(|error| EmulatorError::State { file: key, why: error.to_string() })?;
         // All certificates of ours have the same parameters, so the issuer need not be parsed.
         let issuer = Issuer::new(parameters(), pair);
-        Ok(Self { issuer, pem, at_hand: Mutex::default() })
+        Ok(Self { issuer, pem, outside, at_hand: Mutex::default() })
     }
 
     /// What clients have to trust.
@@ -114,7 +119,11 @@ impl ResolvesServerCert for Authority {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         // Who names nobody came to our own address: IP addresses are not sent.
         let name = hello.server_name().unwrap_or("localhost").to_ascii_lowercase();
-        let is_own = host::service(&name)? == Service::Own;
+        let service = host::service(&name);
+        if service.is_none() && host::upstream(&self.outside, &name).is_none() {
+            return None;
+        }
+        let is_own = service == Some(Service::Own);
         let name = if is_own { "localhost".to_owned() } else { name };
         self.certificate(&name)
             .inspect_err(|error| tracing::warn!(%error, "no certificate could be made"))

@@ -1,5 +1,7 @@
 //! Which service a host is.
 
+use std::collections::BTreeMap;
+
 /// Azure Resource Manager.
 pub(crate) const ARM: &str = "management.azure.com";
 /// The login service.
@@ -29,6 +31,8 @@ pub(crate) enum Service {
     Blob,
     /// Our own address: the path has to say what is meant.
     Own,
+    /// A host of the outside that the configuration says the place of, by the name there.
+    Outside(String),
 }
 
 /// The service behind `host`, which has no port; `None` for what is not emulated.
@@ -52,6 +56,17 @@ pub(crate) fn service(host: &str) -> Option<Service> {
             .or_else(|| label(REGISTRY_SUFFIX).map(Service::Registry))
             .or_else(|| label(BLOB_SUFFIX).map(|_| Service::Blob)),
     }
+}
+
+/// What Docker Hub is called in names of images, and the hosts that it answers at.
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_HOSTS: [&str; 2] = ["registry-1.docker.io", "index.docker.io"];
+
+/// The name that the configuration knows `host` by, if it knows it.
+pub(crate) fn upstream<T>(upstreams: &BTreeMap<String, T>, host: &str) -> Option<String> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let name = if DOCKER_HUB_HOSTS.contains(&host.as_str()) { DOCKER_HUB } else { host.as_str() };
+    upstreams.contains_key(name).then(|| name.to_owned())
 }
 
 /// `LABEL[.HASH].REGION.azurecontainer.io`
@@ -108,6 +123,16 @@ mod tests {
         ] {
             assert_eq!(service(host), None, "{host}");
         }
+    }
+
+    #[test]
+    fn docker_hub_has_several_hosts() {
+        let known = BTreeMap::from([("docker.io".to_owned(), ()), ("a.example".to_owned(), ())]);
+        let name = |host: &str| upstream(&known, host);
+        assert_eq!(name("registry-1.docker.io").as_deref(), Some("docker.io"));
+        assert_eq!(name("A.example.").as_deref(), Some("a.example"));
+        assert_eq!(name("auth.docker.io"), None);
+        assert_eq!(upstream(&BTreeMap::<_, ()>::new(), "registry-1.docker.io"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Connections. The first byte tells TLS from HTTP; `CONNECT` opens a way to an emulated host.
 //!
-//! Never: a way to any other host. The proxy has no outside.
+//! Never: a way to any other host. Of the outside the proxy has what the configuration names, and that
+//! only to be read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -164,13 +165,22 @@ impl Door {
         if let Service::Container(fqdn) = &service {
             return forward::request(&self.azure, fqdn, request).await;
         }
+        if let Service::Outside(name) = &service {
+            return forward::outside(&self.azure, name, request).await;
+        }
         self.azure.answer(service, origin, request).await
+    }
+
+    /// The service behind a host, emulated or named by the configuration.
+    fn service(&self, host: &str) -> Option<Service> {
+        let upstreams = &self.azure.config.upstreams;
+        host::service(host).or_else(|| host::upstream(upstreams, host).map(Service::Outside))
     }
 
     /// Which service is meant, and how links lead back to it. The path loses a host's prefix.
     fn place(&self, request: &mut Request, way: &Way) -> Result<(Service, Origin), String> {
         if let Way::To(host) = way {
-            let service = host::service(host).ok_or_else(|| host.clone())?;
+            let service = self.service(host).ok_or_else(|| host.clone())?;
             return Ok((service, Origin::Names));
         }
         let Way::Own(scheme) = way else { return Err(String::new()) };
@@ -181,13 +191,13 @@ impl Door {
             Some(host::without_port(host).to_owned())
         });
         let named = named.unwrap_or_default();
-        match host::service(named.trim_matches(['[', ']'])) {
+        match self.service(named.trim_matches(['[', ']'])) {
             Some(Service::Own) => {}
             Some(service) => return Ok((service, Origin::Names)),
             None => return Err(named),
         }
         let Some(host) = take_prefix(request.uri_mut()) else { return Ok((Service::Own, origin)) };
-        match host::service(&host) {
+        match self.service(&host) {
             Some(service) => Ok((service, origin)),
             None => Err(host),
         }
@@ -198,7 +208,7 @@ impl Door {
             return StatusCode::BAD_REQUEST.into_response();
         };
         let name = host::without_port(authority.as_str()).to_owned();
-        let target = match host::service(&name) {
+        let target = match self.service(&name) {
             None | Some(Service::Own) => return no_such_host(&name),
             Some(Service::Container(fqdn)) => {
                 let port = authority.port_u16().unwrap_or(TLS_PORT);

@@ -1,4 +1,4 @@
-//! What happens in a registry: remembered, and told to webhooks.
+//! What happens in a registry: remembered, told to webhooks and to the tasks that stand on it.
 
 use serde_json::{Value, json};
 
@@ -6,6 +6,7 @@ use super::{images, webhook};
 use crate::answer::Refusal;
 use crate::azure::Azure;
 use crate::clock;
+use crate::tasks::base;
 
 /// A manifest that was pushed.
 pub(crate) struct Pushed<'a> {
@@ -38,6 +39,7 @@ pub(crate) fn pushed(azure: &Azure, push: &Pushed<'_>, along: &[String]) -> Resu
     }
     let document = document(azure, "push", target, push.server, "PUT");
     webhook::tell(azure, push.registry, push.repository, push.tag, &document);
+    base::pushed(azure, push);
     Ok(())
 }
 

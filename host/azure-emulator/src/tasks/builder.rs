@@ -20,7 +20,7 @@ pub trait Builder: Send + Sync {
     ///
     /// # Errors
     /// Why it failed, in one line, as the run will say it.
-    fn build<'a>(&'a self, build: &'a Build) -> BoxFuture<'a, Result<Vec<Built>, String>>;
+    fn build<'a>(&'a self, build: &'a Build) -> BoxFuture<'a, Result<Product, String>>;
 }
 
 /// Where the files of a build are.
@@ -71,6 +71,30 @@ pub struct Build {
     pub(super) log: Mutex<Log>,
 }
 
+/// What a build gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Product {
+    /// What was pushed.
+    pub images: Vec<Built>,
+    /// What it stands on: those that were named by a tag, since others do not change.
+    pub bases: Vec<Base>,
+}
+
+/// An image that a build has read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The host that its reference has: `docker.io`, `NAME.azurecr.io`.
+    pub registry: String,
+    /// Its repository.
+    pub repository: String,
+    /// Its tag.
+    pub tag: String,
+    /// What the tag pointed at.
+    pub digest: oci::Digest,
+    /// Whether the image stands on it; else it was read for another stage.
+    pub is_runtime: bool,
+}
+
 /// An image that was built and pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
@@ -102,6 +126,19 @@ impl Build {
             None => source::outside(&self.azure, host, repository, None),
         };
         found.map_err(|error| error.to_string())
+    }
+
+    /// The login servers of all registries of this cloud.
+    pub fn registries(&self) -> Vec<String> {
+        self.azure.store.read(|world| {
+            let registries = world.of_type("", crate::registry::KIND);
+            registries.map(|registry| registry.text("/properties/loginServer").to_owned()).collect()
+        })
+    }
+
+    /// The hosts of the outside that the emulator was told the place of.
+    pub fn upstreams(&self) -> Vec<String> {
+        self.azure.config.upstreams.keys().cloned().collect()
     }
 
     /// Adds a line to the log of the run, as it is: secrets are the builder's to leave out.

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 /// Bytes of an unpacked context. A context is sources; a larger one is an accident or an attack.
 const LARGEST: u64 = 8 * 1024 * 1024 * 1024;
@@ -23,7 +23,8 @@ pub(super) fn file(state: &Path, container: &str, place: &str) -> Option<PathBuf
 pub(super) fn unpack(archive: &Path, folder: &Path) -> std::io::Result<()> {
     let file = fs_err::File::open(archive)?;
     let too_large = || std::io::Error::other("the context is too large");
-    let mut archive = tar::Archive::new(GzDecoder::new(file).take(LARGEST));
+    // Large archives are packed in parts, each a stream of its own.
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(file).take(LARGEST));
     archive.set_preserve_permissions(true);
     archive.set_overwrite(true);
     for (count, entry) in archive.entries()?.enumerate() {
@@ -64,8 +65,30 @@ mod tests {
             gzip.write_all(&block).unwrap();
         }
         gzip.write_all(&[0; 1024]).unwrap();
-        file.write_all(&gzip.finish().unwrap()).unwrap();
+        let whole = gzip.finish().unwrap();
+        file.write_all(&whole).unwrap();
         file
+    }
+
+    #[test]
+    fn an_archive_of_several_streams_is_unpacked_whole() {
+        let text = "x".repeat(3000);
+        let plain = {
+            let file = fs_err::read(archive(&[("large", &text), ("b", "2")]).path()).unwrap();
+            let mut plain = Vec::new();
+            MultiGzDecoder::new(file.as_slice()).read_to_end(&mut plain).unwrap();
+            plain
+        };
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        for part in plain.chunks(1000) {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(part).unwrap();
+            file.write_all(&gzip.finish().unwrap()).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        unpack(file.path(), folder.path()).unwrap();
+        assert_eq!(fs_err::read_to_string(folder.path().join("large")).unwrap(), text);
+        assert_eq!(fs_err::read_to_string(folder.path().join("b")).unwrap(), "2");
     }
 
     #[test]

@@ -6,26 +6,33 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::builder::{Build, Built, Context};
+use super::builder::{Base, Build, Context, Product};
 use super::log::Log;
 use super::schedule::{Order, Source, Work};
-use super::{container, context, run};
+use super::{base, container, context, run};
 use crate::azure::Azure;
 use crate::clock;
 use crate::json::set;
 use crate::registry::control::Registry;
 use crate::registry::event;
+use crate::registry::source::chain;
 
 /// How a run ended.
 enum End {
-    Succeeded(Vec<Built>),
+    Succeeded(Product),
     Failed(String),
     Canceled,
     Timeout,
 }
 
-/// Runs what was queued as `id`.
-pub(super) fn start(azure: &Arc<Azure>, registry: &Registry, id: String, order: Order) {
+/// Runs what was queued as `id`, of a task if there is one.
+pub(super) fn start(
+    azure: &Arc<Azure>,
+    registry: &Registry,
+    id: String,
+    order: Order,
+    task: Option<String>,
+) {
     let stop = azure.running.begin(&id);
     let place = Place {
         container: container(registry),
@@ -37,8 +44,15 @@ pub(super) fn start(azure: &Arc<Azure>, registry: &Registry, id: String, order: 
     let worker = Arc::clone(azure);
     azure.work(async move {
         let end = work(&worker, &id, &place, order, log, stop).await;
+        let bases = match &end.0 {
+            End::Succeeded(product) => Some(product.bases.clone()),
+            End::Failed(_) | End::Canceled | End::Timeout => None,
+        };
         finish(&worker, &id, &place, end);
         worker.running.end(&id);
+        if let (Some(task), Some(bases)) = (task, bases) {
+            base::learn(&worker, &task, &bases).await;
+        }
     });
 }
 
@@ -111,7 +125,7 @@ async fn work(
         () = stop.cancelled() => End::Canceled,
         built = tokio::time::timeout(timeout, builder.build(&build)) => match built {
             Err(_) => End::Timeout,
-            Ok(Ok(built)) => End::Succeeded(built),
+            Ok(Ok(product)) => End::Succeeded(product),
             Ok(Err(why)) => End::Failed(why),
         },
     };
@@ -152,21 +166,22 @@ async fn prepare(
     match unpacked.await {
         Ok(Ok(folder)) => Ok((Context::Folder(folder.path().to_owned()), Some(folder))),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Err(missing()),
-        Ok(Err(error)) => Err(format!("failed to unpack source code: {error}")),
+        Ok(Err(error)) => Err(format!("failed to unpack source code: {}", chain(&error))),
         Err(_) => Err("failed to unpack source code".to_owned()),
     }
 }
 
 fn finish(azure: &Azure, id: &str, place: &Place, (end, log): (End, Option<Log>)) {
     let name = &place.name;
-    let (status, message, built) = match end {
-        End::Succeeded(built) => ("Succeeded", None, built),
-        End::Failed(why) => ("Failed", Some(format!("failed during run, err: {why}")), Vec::new()),
-        End::Canceled => ("Canceled", None, Vec::new()),
-        End::Timeout => ("Timeout", Some("the run took too long".to_owned()), Vec::new()),
+    let none = Product::default();
+    let (status, message, product) = match end {
+        End::Succeeded(product) => ("Succeeded", None, product),
+        End::Failed(why) => ("Failed", Some(format!("failed during run, err: {why}")), none),
+        End::Canceled => ("Canceled", None, none),
+        End::Timeout => ("Timeout", Some("the run took too long".to_owned()), none),
     };
     let mut images: Vec<Value> = Vec::new();
-    for image in &built {
+    for image in &product.images {
         let digest = image.digest.to_string();
         images.push(json!({
             "registry": place.server, "repository": image.repository, "tag": image.tag,
@@ -184,6 +199,7 @@ fn finish(azure: &Azure, id: &str, place: &Place, (end, log): (End, Option<Log>)
         noted(event::pushed(azure, &pushed, &[]));
     }
     if let Some(mut log) = log {
+        tell(&mut log, &product.bases);
         log.raw("");
         log.raw(&match (status, &message) {
             ("Succeeded", _) => format!("Run ID: {name} was successful"),
@@ -202,4 +218,24 @@ fn finish(azure: &Azure, id: &str, place: &Place, (end, log): (End, Option<Log>)
             set(properties, "runErrorMessage", message);
         }
     }));
+}
+
+/// What a run stands on, as its log ends in Azure.
+fn tell(log: &mut Log, bases: &[Base]) {
+    if !bases.is_empty() {
+        log.say("The following dependencies were found:");
+    }
+    for base in bases {
+        let kind = if base.is_runtime { "runtime-dependency" } else { "buildtime-dependency" };
+        let Base { registry, repository, tag, digest, .. } = base;
+        for line in [
+            &format!("- {kind}:"),
+            &format!("    registry: {registry}"),
+            &format!("    repository: {repository}"),
+            &format!("    tag: {tag}"),
+            &format!("    digest: {digest}"),
+        ] {
+            log.raw(line);
+        }
+    }
 }

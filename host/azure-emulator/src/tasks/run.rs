@@ -20,7 +20,7 @@ use crate::world::{Resource, World, key};
 /// The states that a run does not leave.
 const TERMINAL: [&str; 5] = ["Succeeded", "Failed", "Canceled", "Error", "Timeout"];
 
-/// Runs that a list shows, if nobody says how many.
+/// Runs of one page, if nobody says how many there shall be.
 const PAGE: usize = 100;
 
 /// Ids of runs begin with the two letters of where they are run.
@@ -96,18 +96,34 @@ fn list(admitted: &Admitted<'_>, registry: &Registry) -> Answered {
         let message = format!("The filter '{filter}' is not understood by the emulator.");
         Refusal::bad("InvalidFilter", message).target("request")
     })?;
-    let top = call.query("$top").map_or(Ok(PAGE), str::parse).ok();
-    let top = top
-        .filter(|top| *top > 0)
-        .ok_or_else(|| Refusal::bad("InvalidTop", "'$top' has to be a positive number."))?;
+    let top = call.query("$top").map(|top| top.parse().unwrap_or_default());
+    if top == Some(0) {
+        return Err(Refusal::bad("InvalidTop", "'$top' has to be a positive number."));
+    }
+    let skip = call.query("$skipToken").unwrap_or("0").parse::<usize>().map_err(|_| {
+        Refusal::bad("InvalidSkipToken", "'$skipToken' is not one that a list gave.")
+    })?;
     let mut runs: Vec<Value> = admitted.azure.store.read(|world| {
         let runs = world.children(&registry.id, "runs").filter(|run| wanted.fits(&run.body));
         admitted.list(world, runs)
     });
     // The newest first; ids count up.
     runs.sort_by_key(|run| std::cmp::Reverse(number(text(run, "/name"))));
-    runs.truncate(top);
-    Ok(Answer::list(runs))
+    let mut page = runs.split_off(skip.min(runs.len()));
+    // Who says how many gets them at once; who does not gets them by pages.
+    let size = top.unwrap_or(PAGE);
+    let is_last = top.is_some() || page.len() <= size;
+    page.truncate(size);
+    if is_last {
+        return Ok(Answer::list(page));
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["api-version", "$filter"] {
+        query.extend_pairs(call.query(name).map(|value| (name, value)));
+    }
+    query.append_pair("$skipToken", &(skip + size).to_string());
+    let next = call.origin.url(host::ARM, &format!("{}/runs?{}", registry.id, query.finish()));
+    Ok(Answer::ok(json!({ "value": page, "nextLink": next })))
 }
 
 /// What `$filter` asks of runs.
@@ -185,6 +201,8 @@ pub(super) struct New<'a> {
     pub(super) task: Option<&'a str>,
     pub(super) archived: bool,
     pub(super) token: Option<&'a str>,
+    /// The bases that started it, by being others.
+    pub(super) update: Option<&'a Value>,
 }
 
 /// Makes a run. Gives its id, and what the client is told.
@@ -219,6 +237,9 @@ pub(super) fn queue(
             if let Some(value) = value {
                 set(&mut full, name, value);
             }
+        }
+        if let Some(update) = new.update {
+            set(&mut full, "imageUpdateTrigger", update.clone());
         }
         world.put(Resource::new(body(&full)));
         let shown = body(&short);

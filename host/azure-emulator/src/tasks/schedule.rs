@@ -1,13 +1,17 @@
 //! `scheduleRun`: what is to be run, understood and queued.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::builder::{Argument, Context};
 use super::{allowed, execute, run};
 use crate::answer::{Answer, Answered, Refusal};
 use crate::arm::Admitted;
+use crate::azure::Azure;
 use crate::json::{at, text};
 use crate::registry::control::Registry;
+use crate::world::Resource;
 
 /// Seconds that a run may take.
 const TIMEOUTS: std::ops::RangeInclusive<u64> = 300..=28_800;
@@ -52,16 +56,35 @@ fn invalid(message: impl Into<String>) -> Refusal {
 
 pub(super) fn answer(admitted: &Admitted<'_>, registry: &Registry) -> Answered {
     allowed(admitted, registry)?;
-    let azure = admitted.azure;
     let request = admitted.call.object()?;
-    let kind = text(&request, "/type");
-    let mut task = None;
-    let mut body = request.clone();
-    if kind == "TaskRunRequest" {
-        let (name, document) = of_task(admitted, &request)?;
-        body = document;
-        task = Some(name);
-    }
+    let task = match text(&request, "/type") {
+        "TaskRunRequest" => Some(task_of(admitted, &request)?),
+        _ => None,
+    };
+    begin(admitted.azure, registry, &request, task.as_ref(), None).map(Answer::ok)
+}
+
+/// Runs the task `id`, since a base of it is another one now: `trigger` says which.
+pub(super) fn update(azure: &Arc<Azure>, id: &str, trigger: &Value) -> Result<(), Refusal> {
+    let found = azure.store.read(|world| {
+        let (registry, _) = id.rsplit_once("/tasks/")?;
+        let (task, resource) = (world.resource(id)?.clone(), world.resource(registry)?.clone());
+        Some((task, Registry { id: registry.to_owned(), resource }))
+    });
+    // Deleted meanwhile.
+    let Some((task, registry)) = found else { return Ok(()) };
+    begin(azure, &registry, &Value::Null, Some(&task), Some(trigger)).map(drop)
+}
+
+/// Queues and starts a run; what the client is told of it.
+fn begin(
+    azure: &Arc<Azure>,
+    registry: &Registry,
+    request: &Value,
+    task: Option<&Resource>,
+    update: Option<&Value>,
+) -> Result<Value, Refusal> {
+    let body = task.map_or_else(|| request.clone(), |task| of_task(task, request));
     let order = order(&body)?;
     let is_docker = matches!(order.work, Work::Docker { .. });
     let kind = match (task.is_some(), is_docker) {
@@ -70,18 +93,19 @@ pub(super) fn answer(admitted: &Admitted<'_>, registry: &Registry) -> Answered {
         (true, false) => "AutoRun",
     };
     let agent = at(&body, "/agentConfiguration");
-    let token = text(&request, "/overrideTaskStepProperties/updateTriggerToken");
+    let token = text(request, "/overrideTaskStepProperties/updateTriggerToken");
     let new = run::New {
         kind,
         platform: at(&body, "/platform").clone(),
         agent: if agent.is_object() { agent.clone() } else { json!({ "cpu": 2 }) },
-        task: task.as_deref(),
-        archived: at(&request, "/isArchiveEnabled").as_bool().unwrap_or(false),
+        task: task.map(Resource::name),
+        archived: at(request, "/isArchiveEnabled").as_bool().unwrap_or(false),
         token: Some(token).filter(|token| !token.is_empty()),
+        update,
     };
     let (id, shown) = run::queue(azure, registry, &new)?;
-    execute::start(azure, registry, id, order);
-    Ok(Answer::ok(shown))
+    execute::start(azure, registry, id, order, task.map(|task| task.id().to_owned()));
+    Ok(shown)
 }
 
 fn order(body: &Value) -> Result<Order, Refusal> {
@@ -159,8 +183,8 @@ fn docker(body: &Value) -> Result<Work, Refusal> {
     })
 }
 
-/// The name of a task and the request that it stands for, with what this run has otherwise.
-fn of_task(admitted: &Admitted<'_>, request: &Value) -> Result<(String, Value), Refusal> {
+/// The task that is to be run.
+fn task_of(admitted: &Admitted<'_>, request: &Value) -> Result<Resource, Refusal> {
     let id = text(request, "/taskId");
     let task = admitted.azure.store.read(|world| world.resource(id).cloned());
     let task = task.filter(|task| task.text("/type").ends_with("/tasks")).ok_or_else(|| {
@@ -174,6 +198,11 @@ fn of_task(admitted: &Admitted<'_>, request: &Value) -> Result<(String, Value), 
     if task.text("/properties/status") == "Disabled" {
         return Err(invalid(format!("The task '{}' is disabled.", task.name())));
     }
+    Ok(task)
+}
+
+/// The request that a task stands for, with what this run has otherwise.
+fn of_task(task: &Resource, request: &Value) -> Value {
     let full = task.hidden.0.get("full").unwrap_or(&task.body);
     let mut body = at(full, "/properties/step").clone();
     let mut put = |name: &str, value: &Value| {
@@ -196,5 +225,5 @@ fn of_task(admitted: &Admitted<'_>, request: &Value) -> Result<(String, Value), 
         arguments.push(argument.clone());
     }
     put("arguments", &Value::Array(arguments));
-    Ok((task.name().to_owned(), body))
+    body
 }

@@ -1,5 +1,5 @@
-//! Tasks: descriptions of runs, with what would start them. They are kept and can be run; nothing
-//! starts them by itself here.
+//! Tasks: descriptions of runs, with what starts them. They are kept and can be run; of what starts
+//! them by itself there is the base image that is another one ([`super::base`]).
 
 use serde_json::{Map, Value, json};
 
@@ -156,6 +156,7 @@ fn keep(admitted: &Admitted<'_>, id: &str, mut full: Value) -> Answered {
         .insert("provisioningState".to_owned(), json!("Succeeded"));
     let tenant = &admitted.azure.config.names.tenant;
     admitted.azure.store.change(|world| {
+        super::base::take_over(world.resource(id), &mut full);
         if text(&full, "/identity/type").contains("SystemAssigned") {
             let name = text(&full, "/name").to_owned();
             let known =

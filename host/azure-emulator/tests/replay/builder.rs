@@ -1,6 +1,6 @@
 //! A builder: its images are made from nothing, and are really pushed.
 
-use azure_emulator::{Build, Builder, Built, Context};
+use azure_emulator::{Build, Builder, Built, Context, Product};
 use futures::future::BoxFuture;
 
 use crate::images;
@@ -8,7 +8,7 @@ use crate::images;
 pub(crate) struct FromNothing;
 
 impl Builder for FromNothing {
-    fn build<'a>(&'a self, build: &'a Build) -> BoxFuture<'a, Result<Vec<Built>, String>> {
+    fn build<'a>(&'a self, build: &'a Build) -> BoxFuture<'a, Result<Product, String>> {
         Box::pin(async move {
             build.log(&format!("Step 1/1 : {}", build.dockerfile));
             if build.login_server.starts_with("failregistry") {
@@ -32,7 +32,7 @@ impl Builder for FromNothing {
                     size: image.descriptor().size,
                 });
             }
-            Ok(built)
+            Ok(Product { images: built, ..Product::default() })
         })
     }
 }

@@ -13,6 +13,7 @@ mod images;
 mod issuer;
 
 mod arm;
+mod bases;
 mod cloud;
 mod containers;
 mod login;

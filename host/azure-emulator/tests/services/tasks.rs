@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use azure_emulator::{Azure, Build, Builder, Built, Config};
+use azure_emulator::{Azure, Build, Builder, Config, Product};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn request(place: &str) -> Value {
 struct Patient;
 
 impl Builder for Patient {
-    fn build<'a>(&'a self, _build: &'a Build) -> BoxFuture<'a, Result<Vec<Built>, String>> {
+    fn build<'a>(&'a self, _build: &'a Build) -> BoxFuture<'a, Result<Product, String>> {
         Box::pin(std::future::pending())
     }
 }

@@ -128,6 +128,15 @@ impl Secrets {
         &self.0.mask
     }
 
+    /// The identity that the pipeline calls `name`, or else the usual one, for what the host itself
+    /// asks: [`Identities::get`], [`Identities::usual`].
+    ///
+    /// # Errors
+    /// Theirs.
+    pub fn identity(&self, name: Option<&str>) -> Result<&azure::Identity, Fault> {
+        name.map_or_else(|| self.identities().usual(), |name| self.identities().get(name))
+    }
+
     /// The identities, for whoever sends something as one.
     pub(crate) fn identities(&self) -> &Identities {
         &self.0.providers.identities

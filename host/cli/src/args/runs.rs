@@ -1,5 +1,6 @@
 //! `windlass runs …`, as people type it.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -82,6 +83,18 @@ pub(crate) struct List {
     /// So many of the newest, at most
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) last: u32,
+    /// Runs of ACR Tasks in this registry too, by its login server or name; may be repeated
+    #[arg(long, value_name = "REGISTRY")]
+    pub(crate) acr: Vec<String>,
+    /// With --acr: the pipeline file whose identity asks Azure; who this machine is if not said
+    #[arg(long, value_name = "FILE", requires = "acr")]
+    pub(crate) file: Option<PathBuf>,
+    /// With --file: which identity of it, where it has several
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub(crate) identity: Option<String>,
+    /// With --acr: the registry's subscription, by id; all that the identity sees if not said
+    #[arg(long, value_name = "ID", requires = "acr", value_parser = subscription)]
+    pub(crate) subscription: Option<String>,
     /// How results are written
     #[arg(long, value_enum, default_value_t = ListFormat::Human)]
     pub(crate) format: ListFormat,
@@ -177,6 +190,14 @@ impl From<Trigger> for run::Trigger {
             Trigger::Timer => Self::Timer,
             Trigger::Webhook => Self::Webhook,
         }
+    }
+}
+
+/// What can stand in a path.
+fn subscription(text: &str) -> Result<String, String> {
+    match text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !text.is_empty() {
+        true => Ok(text.to_owned()),
+        false => Err("expected an id: letters, digits and `-`".to_owned()),
     }
 }
 

@@ -27,10 +27,7 @@ pub(super) struct Loaded {
 pub(super) async fn load(file: &Path, settings: &Settings) -> Result<Loaded, Failure> {
     let source = read(file)?;
     let pipeline = pipeline::parse(&source).map_err(Failure::File)?;
-    let base = match file.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    let base = base(file);
     let mask = Mask::new();
     let backends = wiring::backends(Some(&pipeline), &base, settings, mask.clone())?;
     let engine = Engine::new(wiring::compile_cache(settings))?;
@@ -71,6 +68,14 @@ impl Loaded {
             crate::ui::show_diagnostics(&plan.warnings, settings.style);
         }
         Ok(plan)
+    }
+}
+
+/// The folder of a pipeline file, which its paths are relative to.
+pub(super) fn base(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 

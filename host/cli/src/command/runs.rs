@@ -1,8 +1,10 @@
 //! `windlass runs`: what was run, and what to do with it.
 
+mod acr;
 mod list;
 mod logs;
 mod rerun;
+mod row;
 mod show;
 
 use record::{Prune, RunRow, Store};
@@ -21,7 +23,7 @@ const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
 
 pub(super) async fn runs(arguments: Runs, settings: &Settings) -> Result<Exit, Failure> {
     match arguments.command {
-        None => list::list(&arguments.list, settings),
+        None => list::list(&arguments.list, settings).await,
         Some(OfRuns::Show { id, format }) => show::show(&id, format, settings),
         Some(OfRuns::Logs { id, step, follow, format }) => {
             logs::logs(&logs::Asked { id, step, follow, format }, settings).await

@@ -130,6 +130,17 @@ macro_rules! capture {
 }
 
 #[test]
+fn where_no_tasks_are_permitted_the_first_refusal_says_the_way_out() {
+    let refused =
+        json!({ "error": { "code": "TasksOperationsNotAllowed", "message": "not permitted" } });
+    let world = World { table: listed("myregistry").then(400, &[], &refused), ..World::default() };
+    let error = built(r#""tags": ["myregistry.azurecr.io/app:1"]"#, &world).unwrap_err();
+    assert!(error.is("denied") && error.message().contains("not permitted"), "{error}");
+    assert!(error.hint_text().unwrap().contains("`builder = \"local\"`"), "{error}");
+    assert!(world.sent.borrow().is_empty(), "nothing was sent");
+}
+
+#[test]
 fn a_repository_is_built_as_az_has_it_built() {
     for (capture, with) in [
         (capture!("build-git"), r#""tags": ["myregistry.azurecr.io/hello:{{.Run.ID}}"]"#),

@@ -1,12 +1,13 @@
 //! The builder of the emulated ACR Tasks: a run of a pipeline with one step of `build-image`.
 //!
 //! It pulls and pushes through the emulator's own door, as the application that may do everything: so
-//! bases come from the emulated registries, into which they are imported first.
+//! bases come from the emulated registries, and from those of the outside that the emulator was told
+//! the place of; contexts that are repositories too.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use ::azure_emulator::{Build, Builder, Built, Config, Context, Names};
+use ::azure_emulator::{Base, Build, Builder, Built, Config, Context, Names, Product};
 use futures::future::BoxFuture;
 use report::{Fault, Kind, Mask, Source};
 use run::{Event, EventKind, EventSink, SystemClock};
@@ -57,20 +58,29 @@ impl PipelineBuilder {
         _ = self.proxy.set(proxy);
     }
 
-    async fn built(&self, build: &Build) -> Result<Vec<Built>, Fault> {
-        let folder = match &build.context {
-            Context::Folder(folder) => folder.clone(),
+    async fn built(&self, build: &Build) -> Result<Product, Fault> {
+        let private = tempfile::tempdir()
+            .map_err(|error| Fault::new(Kind::Failed, "no folder can be made").cause(error))?;
+        let (base, context) = match &build.context {
+            Context::Folder(folder) => {
+                let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+                let above = folder.parent().unwrap_or(Path::new("/"));
+                (above.to_owned(), name.unwrap_or_default())
+            }
+            Context::Remote(url) if url.starts_with("https://") => {
+                (private.path().to_owned(), url.clone())
+            }
             Context::Empty => {
                 return Err(Fault::new(Kind::Invalid, "the build has no context"));
             }
             Context::Remote(url) => {
-                let message = format!("`{url}` is not fetched by the emulator: upload a folder");
+                let message = format!(
+                    "`{url}` is not fetched by the emulator: upload a folder, or name a git \
+                     repository, https://HOST/REPOSITORY.git"
+                );
                 return Err(Fault::new(Kind::Invalid, message));
             }
         };
-        let base = folder.parent().unwrap_or(Path::new("/")).to_owned();
-        let private = tempfile::tempdir()
-            .map_err(|error| Fault::new(Kind::Failed, "no folder can be made").cause(error))?;
         let secret = private.path().join(SECRET);
         fs_err::write(&secret, self.names.secret.expose())
             .map_err(|error| Fault::new(Kind::Failed, "the secret cannot be kept").cause(error))?;
@@ -78,21 +88,24 @@ impl PipelineBuilder {
         for argument in build.arguments.iter().filter(|argument| argument.is_secret) {
             mask.learn(&argument.value);
         }
-        let text = self.pipeline(build, &folder, &secret);
+        let text = self.pipeline(build, &context, &secret);
         let result = self.run(build, text, &base, mask).await?;
-        let end = result.record.steps.into_iter().flat_map(|step| step.instances);
-        if let Some(fault) = end.filter_map(|instance| instance.end?.fault).next() {
-            return Err(fault);
+        let mut product = Product::default();
+        let ends = result.record.steps.into_iter().flat_map(|step| step.instances);
+        for end in ends.filter_map(|instance| instance.end) {
+            if let Some(fault) = end.fault {
+                return Err(fault);
+            }
+            product.bases.extend(bases(&end.outputs));
         }
-        let mut built = Vec::new();
         for image in build.images.iter().filter(|_| build.push) {
-            built.push(found(build, image).await?);
+            product.images.push(found(build, image).await?);
         }
-        Ok(built)
+        Ok(product)
     }
 
     /// The pipeline, as JSON: every TOML value has a form there.
-    fn pipeline(&self, build: &Build, folder: &Path, secret: &Path) -> Value {
+    fn pipeline(&self, build: &Build, context: &str, secret: &Path) -> Value {
         let tags: Vec<String> = build
             .images
             .iter()
@@ -107,14 +120,20 @@ impl PipelineBuilder {
                 (argument.name.clone(), value.into())
             })
             .collect();
-        let context = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let login = json!({ "identity": "emulator" });
+        let servers = build.registries();
+        // Whatever the emulator leads to; others it would refuse.
+        let bases = servers.iter().cloned().chain(build.upstreams());
+        let bases: Vec<String> = bases.map(|host| format!("{host}/**")).collect();
+        let registries: Map<String, Value> =
+            servers.into_iter().map(|server| (server, login.clone())).collect();
         let mut with = json!({
             "context": context,
             "file": build.dockerfile,
             "args": args,
             "tags": tags,
             "platforms": [build.platform],
-            "bases": ["**"],
+            "bases": bases,
             "no-cache": build.no_cache,
         });
         if let (Some(target), Some(with)) = (&build.target, with.as_object_mut()) {
@@ -129,9 +148,8 @@ impl PipelineBuilder {
                 "tenant": self.names.tenant,
                 "client-id": self.names.application,
                 "client-secret": { "secret": "application" },
-                "ca": self.ca,
             } },
-            "registries": { build.login_server.as_str(): { "identity": "emulator", "ca": self.ca } },
+            "registries": registries,
             "step": [{ "id": "build", "uses": "build-image", "with": with }],
         })
     }
@@ -152,6 +170,8 @@ impl PipelineBuilder {
         let mut settings = self.settings.clone();
         settings.proxy.https = self.proxy.get().cloned();
         settings.proxy.no_proxy = None;
+        // Whoever answers behind the door answers with its certificates.
+        settings.ca_files.push(self.ca.clone());
         let source = Source::new("acr-tasks", text);
         let pipeline = pipeline::parse(&source).map_err(wrong)?;
         let backends = wiring::backends(Some(&pipeline), base, &settings, mask.clone())?;
@@ -184,6 +204,23 @@ impl PipelineBuilder {
     }
 }
 
+/// What the outputs of `build-image` say that was read; without a tag nothing can change.
+fn bases(outputs: &Value) -> Vec<Base> {
+    let read = |base: &Value| {
+        let text = |key: &str| base.get(key).and_then(Value::as_str);
+        let name: oci::Reference = text("name")?.parse().ok()?;
+        Some(Base {
+            registry: name.registry().to_string(),
+            repository: name.repository().to_string(),
+            tag: name.tag()?.to_string(),
+            digest: text("digest")?.parse().ok()?,
+            is_runtime: base.get("runtime").and_then(Value::as_bool)?,
+        })
+    };
+    let bases = outputs.get("bases").and_then(Value::as_array);
+    bases.into_iter().flatten().filter_map(read).collect()
+}
+
 /// What stands in the registry under `image`.
 async fn found(build: &Build, image: &str) -> Result<Built, Fault> {
     let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
@@ -204,7 +241,7 @@ async fn found(build: &Build, image: &str) -> Result<Built, Fault> {
 }
 
 impl Builder for PipelineBuilder {
-    fn build<'a>(&'a self, build: &'a Build) -> BoxFuture<'a, Result<Vec<Built>, String>> {
+    fn build<'a>(&'a self, build: &'a Build) -> BoxFuture<'a, Result<Product, String>> {
         Box::pin(async { self.built(build).await.map_err(|fault| fault.to_string()) })
     }
 }
