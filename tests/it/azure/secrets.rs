@@ -1,0 +1,1 @@
+//! Secrets that steps make, store and use.
