@@ -5,6 +5,10 @@ mod import;
 mod secrecy;
 mod secrets;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::Value;
 use support::{Running, Signal, TestHost};
 
 use crate::host;
@@ -16,12 +20,21 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it in `emulator` of the world of `host`.
+    /// Starts it in `emulator` of the world of `host`; its containers are only said to run.
     pub(crate) fn start(host: &TestHost, more: &[&str]) -> Self {
+        Self::start_with(host, "none", more)
+    }
+
+    /// The same, where containers really run.
+    pub(crate) fn running(host: &TestHost, more: &[&str]) -> Self {
+        let runtime = support::oci_runtime().display().to_string();
+        Self::start_with(host, &runtime, more)
+    }
+
+    fn start_with(host: &TestHost, runtime: &str, more: &[&str]) -> Self {
         let mut arguments =
             vec!["azure-emulator", "--state", "emulator", "--listen", "127.0.0.1:0"];
-        // The images of these tests have nothing to run.
-        arguments.extend(["--runtime", "none"]);
+        arguments.extend(["--runtime", runtime]);
         arguments.extend(more);
         let mut running = host.spawn(&arguments, b"");
         let proxy = running.wait_for("where the emulator listens", |stdout, _| {
@@ -42,6 +55,37 @@ impl Emulator {
     pub(crate) fn url(&self) -> &str {
         &self.proxy
     }
+
+    /// Plans a fault, as docs/azure-emulator.md lists them.
+    pub(crate) fn plan(&self, fault: &Value) {
+        let answer = self.ask("POST", &fault.to_string());
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    }
+
+    /// How many faults wait.
+    pub(crate) fn planned(&self) -> usize {
+        let answer = self.ask("GET", "");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        body["faults"].as_array().unwrap().len()
+    }
+
+    fn ask(&self, method: &str, body: &str) -> String {
+        let address = self.proxy.trim_start_matches("http://");
+        let head = format!("{method} /_emulator/faults HTTP/1.1\r\nHost: {address}\r\n");
+        post(address, &head, "application/json", body)
+    }
+}
+
+/// Sends a request whose first lines are `head`; what is answered, whole.
+fn post(address: &str, head: &str, kind: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let rest = format!("Connection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n");
+    write!(connection, "{head}{rest}\r\n{body}").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Emulator {

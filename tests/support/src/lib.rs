@@ -57,4 +57,5 @@ pub use skopeo::Skopeo;
 pub use snapbox::str;
 pub use tempfile::TempDir;
 pub use test_host::{TestHost, repository_root};
+pub use tool::oci_runtime;
 pub use trouble::{FaultProxy, Gate, Link, Moment, Seen, Trouble, When};

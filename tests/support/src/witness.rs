@@ -62,11 +62,12 @@ impl Witness {
     /// Whether the process is still there.
     fn look(&self, id: u32) -> bool {
         let folder = PathBuf::from(format!("/proc/{id}"));
-        let arguments = fs::read(folder.join("cmdline")).unwrap_or_default();
-        // One that waits for being collected has none any more.
-        if arguments.is_empty() {
+        let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
+        // One that has ended waits for being collected.
+        if status.is_empty() || status.contains("State:\tZ") {
             return false;
         }
+        let arguments = fs::read(folder.join("cmdline")).unwrap_or_default();
         let variables = fs::read(folder.join("environ")).unwrap_or_default();
         let mut seen = self.seen();
         seen.arguments.insert(arguments);
