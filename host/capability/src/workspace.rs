@@ -239,7 +239,12 @@ fn write_file(dir: &Dir, path: &str, content: &[u8]) -> io::Result<()> {
     let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
     dir.create_dir_all(parent)?;
     let parent = dir.open_dir(parent)?;
-    if parent.symlink_metadata(name).is_ok_and(|facts| facts.is_dir()) {
+    // An empty folder is what stands for a grant until it is known that a file is meant ([`preopens`]).
+    //
+    // [`preopens`]: GrantedWorkspace::preopens
+    if parent.symlink_metadata(name).is_ok_and(|facts| facts.is_dir())
+        && parent.remove_dir(name).is_err()
+    {
         return Err(io::Error::other(Limit::NotAFile));
     }
     let mut file = cap_tempfile::TempFile::new(&parent)?;

@@ -241,7 +241,7 @@ async fn a_provider_is_asked_once_in_a_run() {
     impl SecretProvider for Counting {
         fn read(&self, _name: &str) -> Result<Secret, Fault> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
-                0 => Err(provider::unavailable("not yet".to_owned())),
+                0 => Err(unavailable("not yet".to_owned())),
                 _ => Ok(Secret::new(VALUE)),
             }
         }
