@@ -186,6 +186,11 @@ impl GrantedWorkspace {
         crate::blocking(move || {
             let fault = |error: io::Error| fault_of(error, &normal, access);
             let root = open_root(&root).map_err(fault)?;
+            if below.is_empty() && access == Access::Write {
+                // A file is meant, where `preopens` could not know it and has made a folder. It fails,
+                // and should, where there is none, or anything is in it.
+                let _ = root.remove_dir(granted.as_str());
+            }
             if below.is_empty() {
                 // A granted file, or the folder itself: opened from the workspace.
                 return work(&root, granted.as_str()).map_err(fault);
@@ -239,12 +244,7 @@ fn write_file(dir: &Dir, path: &str, content: &[u8]) -> io::Result<()> {
     let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
     dir.create_dir_all(parent)?;
     let parent = dir.open_dir(parent)?;
-    // An empty folder is what stands for a grant until it is known that a file is meant ([`preopens`]).
-    //
-    // [`preopens`]: GrantedWorkspace::preopens
-    if parent.symlink_metadata(name).is_ok_and(|facts| facts.is_dir())
-        && parent.remove_dir(name).is_err()
-    {
+    if parent.symlink_metadata(name).is_ok_and(|facts| facts.is_dir()) {
         return Err(io::Error::other(Limit::NotAFile));
     }
     let mut file = cap_tempfile::TempFile::new(&parent)?;

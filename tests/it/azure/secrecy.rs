@@ -37,7 +37,8 @@ fn secrets(host: &TestHost) -> Vec<(String, String)> {
     let state: Value = serde_json::from_str(&host.read("emulator/state.json")).unwrap();
     let mut found = vec![("a token".to_owned(), TOKEN.to_owned())];
     let is_secret = |name: &str| SECRET_VARIABLES.iter().any(|end| name.ends_with(end));
-    found.extend(host.variables().filter(|(name, _)| is_secret(name)));
+    let is_used = |(name, value): &(String, String)| is_secret(name) && !value.is_empty();
+    found.extend(host.variables().filter(is_used));
     for (name, vault) in state["vaults"].as_object().unwrap() {
         texts_at(vault, &["value"], &format!("a value of the vault {name}"), &mut found);
     }

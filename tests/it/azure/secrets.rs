@@ -91,13 +91,13 @@ fn with_image() -> (Emulator, TestHost) {
 #[test]
 fn a_password_is_renewed_without_a_gap() {
     let (_emulator, host) = with_image();
-    let first = stored(&host, &principal("", ""));
+    let first = stored(&host, &principal(", valid = \"10d\"", ""));
     assert_eq!(first["changed"], true, "{first}");
     let user = first["app-id"].as_str().unwrap().to_owned();
-    let again = stored(&host, &principal("", ""));
+    let again = stored(&host, &principal(", valid = \"10d\"", ""));
     assert_eq!((&again["changed"], &again["key-id"]), (&json!(false), &first["key-id"]));
-    // A year is within 364 days and 23 hours: a new one is made, and both are good.
-    let renewed = stored(&host, &principal(", renew-before = \"31535999s\"", ""));
+    // It ends within twenty days: a new one is made, and both are good.
+    let renewed = stored(&host, &principal(", valid = \"60d\", renew-before = \"20d\"", ""));
     assert_eq!(renewed["changed"], true, "{renewed}");
     assert_ne!(renewed["key-id"], first["key-id"]);
     assert_eq!(renewed["app-id"], first["app-id"]);
@@ -107,7 +107,8 @@ fn a_password_is_renewed_without_a_gap() {
     let (host, may_new) = may_pull(host, &user, new);
     assert!(may_old && may_new, "old: {may_old}, new: {may_new}");
     // By hand, and the earlier ones that are ours go.
-    let rotated = stored(&host, &principal(", keep-previous = false", "rotate = true\n"));
+    let rotated =
+        stored(&host, &principal(", valid = \"60d\", keep-previous = false", "rotate = true\n"));
     assert_eq!(rotated["changed"], true, "{rotated}");
     let newest = values(&host, "myregistry-pull-pwd").pop().unwrap();
     let (host, may_newest) = may_pull(host, &user, &newest);

@@ -32,6 +32,11 @@ pub fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Lets others work for a moment.
+pub(crate) fn pause() {
+    std::thread::sleep(PAUSE);
+}
+
 /// A process that runs, and what it has printed up to now. Killed when dropped.
 #[derive(Debug)]
 pub struct Running {

@@ -6,13 +6,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use crate::process::pause;
 use crate::secrecy::Sweep;
-
-/// Between two looks at a process: a command that runs briefly is seen at least once, since the first
-/// look is at once.
-const PAUSE: Duration = Duration::from_millis(3);
 
 /// What is known of all processes that were looked at. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +49,7 @@ impl Witness {
         std::thread::spawn(move || {
             while alive {
                 witness.look_at_journals(&state);
-                std::thread::sleep(PAUSE);
+                pause();
                 alive = witness.look(id);
             }
         });

@@ -264,6 +264,23 @@ async fn a_provider_is_asked_once_in_a_run() {
 }
 
 #[tokio::test]
+async fn what_is_piped_in_is_there_once_it_was_given_and_until_then_it_is_said() {
+    let run = TestRunBuilder::default().declare("piped", SecretSource::Stdin, &[]).build();
+    let secrets = &run.backends.secrets;
+    assert_eq!(secrets.from_stdin(), Some("piped"));
+    secrets.learn().await;
+    // As in a run that a trigger has started.
+    let fault = run.call(&grant(&["*"], &[], &[])).secrets.get("piped").await.unwrap_err();
+    assert_eq!((fault.kind, fault.code.as_str()), (Kind::Unauthorized, "unauthorized.secrets"));
+    assert!(fault.message.contains("`windlass run` alone reads"), "{fault:?}");
+    assert!(secrets.give("other", Secret::new(VALUE)).await.is_err());
+    secrets.give("piped", Secret::new(VALUE)).await.unwrap();
+    let handle = run.call(&grant(&["*"], &[], &[])).secrets.get("piped").await.unwrap();
+    assert_eq!(text(handle.value()), VALUE);
+    assert!(!secrets.mask().apply(VALUE).contains(VALUE));
+}
+
+#[tokio::test]
 async fn an_only_to_that_is_no_host_is_refused_before_anything_runs() {
     for (host, help) in [
         ("https://r.example/v2", "write `r.example`"),
