@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::Value;
-use support::{Running, Signal, TestHost};
+use support::{Running, TestHost};
 
 use crate::host;
 
@@ -91,7 +91,7 @@ fn post(address: &str, head: &str, kind: &str, body: &str) -> String {
 impl Drop for Emulator {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.signal(Signal::SIGTERM);
+            running.end();
         }
     }
 }

@@ -151,4 +151,5 @@ fn the_story_ends_with_a_page_in_a_browser() {
     assert_eq!((&outputs["changed"], &outputs["fqdn"]), (&json!(false), &json!(fqdn)));
     let again = run_example(&host, "credentials.toml", &[]);
     assert_eq!(again.exits(0).finished("pull")["outputs"]["changed"], false);
+    run(&host, &deploy("action = \"delete\"")).exits(0);
 }

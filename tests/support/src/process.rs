@@ -128,6 +128,15 @@ impl Running {
         }
     }
 
+    /// Asks it to end, and lets it: what it has started goes with it. Killed if it takes too long.
+    pub fn end(mut self) {
+        let start = Instant::now();
+        self.signal(Signal::SIGTERM);
+        while start.elapsed() < DEADLINE && matches!(self.child.try_wait(), Ok(None)) {
+            pause();
+        }
+    }
+
     /// Waits for its end; returns the status and what it printed on both streams.
     ///
     /// # Panics

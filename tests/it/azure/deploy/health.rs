@@ -1,6 +1,7 @@
 //! Groups that really run: a health gate that fails, and what is done about it.
 
 use serde_json::json;
+use support::poll;
 
 use super::{Emulator, SECRETS, as_application, browse, build_page, deploy, free_port};
 use super::{REGISTRIES, run, run_example};
@@ -42,5 +43,9 @@ fn a_group_that_is_not_healthy_says_why_and_the_former_one_is_put_again() {
     assert!(logs.exits(0).finished("deploy")["outputs"]["logs"]["aci-demo"].is_string());
     run(&host, &deploy("action = \"stop\"")).exits(0);
     assert!(!browse(&emulator, &url).contains("the good one"));
-    run(&host, &group("")).exits(0);
+    run(&host, &deploy("action = \"start\"")).exits(0);
+    poll("the page", || browse(&emulator, &url).contains("the good one").then_some(()));
+    // What the containers run with is stopped, too: nothing of this test goes on running.
+    run(&host, &deploy("action = \"delete\"")).exits(0);
+    assert!(!browse(&emulator, &url).contains("the good one"));
 }
