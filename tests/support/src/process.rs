@@ -131,7 +131,9 @@ impl Running {
     /// Asks it to end, and lets it: what it has started goes with it. Killed if it takes too long.
     pub fn end(mut self) {
         let start = Instant::now();
-        self.signal(Signal::SIGTERM);
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::SIGTERM);
+        }
         while start.elapsed() < DEADLINE && matches!(self.child.try_wait(), Ok(None)) {
             pause();
         }
