@@ -1,10 +1,17 @@
 //! Pipelines against the emulated Azure, through its proxy, by the hosts' own names.
 
+mod deploy;
 mod grant;
+mod import;
+mod secrecy;
+mod secrets;
 mod tasks;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use serde_json::Value;
-use support::{Access, DockerRegistry, Image, Running, Signal, TestHost, push_with_skopeo};
+use support::{Running, TestHost};
 
 use crate::host;
 
@@ -15,12 +22,21 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it in `emulator` of the world of `host`.
+    /// Starts it in `emulator` of the world of `host`; its containers are only said to run.
     pub(crate) fn start(host: &TestHost, more: &[&str]) -> Self {
+        Self::start_with(host, "none", more)
+    }
+
+    /// The same, where containers really run.
+    pub(crate) fn running(host: &TestHost, more: &[&str]) -> Self {
+        let runtime = support::oci_runtime().display().to_string();
+        Self::start_with(host, &runtime, more)
+    }
+
+    fn start_with(host: &TestHost, runtime: &str, more: &[&str]) -> Self {
         let mut arguments =
             vec!["azure-emulator", "--state", "emulator", "--listen", "127.0.0.1:0"];
-        // The images of these tests have nothing to run.
-        arguments.extend(["--runtime", "none"]);
+        arguments.extend(["--runtime", runtime]);
         arguments.extend(more);
         let mut running = host.spawn(&arguments, b"");
         let proxy = running.wait_for("where the emulator listens", |stdout, _| {
@@ -29,9 +45,11 @@ impl Emulator {
         Self { running: Some(running), proxy }
     }
 
-    /// The world as it sees Azure, where `secret` is what the application logs in with.
+    /// The world as it sees Azure, where `secret` is what the application logs in with. It ends with a
+    /// search for every secret that was used in it ([`secrecy::sweep`]).
     pub(crate) fn seen_by(&self, host: TestHost, secret: &str) -> TestHost {
         let ca = host.path("emulator/ca.pem");
+        let host = host.witnessed(secrecy::sweep);
         host.env("HTTPS_PROXY", &self.proxy).env("SSL_CERT_FILE", ca).env("APP_SECRET", secret)
     }
 
@@ -44,12 +62,43 @@ impl Emulator {
     pub(crate) fn said(&self) -> String {
         self.running.iter().map(|running| running.stdout() + &running.stderr()).collect()
     }
+
+    /// Plans a fault, as docs/azure-emulator.md lists them.
+    pub(crate) fn plan(&self, fault: &Value) {
+        let answer = self.ask("POST", &fault.to_string());
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    }
+
+    /// How many faults wait.
+    pub(crate) fn planned(&self) -> usize {
+        let answer = self.ask("GET", "");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        body["faults"].as_array().unwrap().len()
+    }
+
+    fn ask(&self, method: &str, body: &str) -> String {
+        let address = self.proxy.trim_start_matches("http://");
+        let head = format!("{method} /_emulator/faults HTTP/1.1\r\nHost: {address}\r\n");
+        post(address, &head, "application/json", body)
+    }
+}
+
+/// Sends a request whose first lines are `head`; what is answered, whole.
+fn post(address: &str, head: &str, kind: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let rest = format!("Connection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n");
+    write!(connection, "{head}{rest}\r\n{body}").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.signal(Signal::SIGTERM);
+            running.end();
         }
     }
 }
@@ -75,39 +124,6 @@ pub(crate) fn pipeline(steps: &str) -> String {
 }
 
 #[test]
-fn an_image_goes_into_a_registry_as_an_identity() {
-    let image = Image::multi_arch(&["linux/amd64", "linux/arm64"], 1000);
-    let host = host();
-    image.write_layout(&host.path("image"), "v1");
-    let copy = |source: &str, target: &str| {
-        pipeline(&format!(
-            "[[step]]\nid = \"copy\"\nuses = \"import-image\"\n\
-             with = {{ source = \"{source}\", target = \"{target}\" }}\n"
-        ))
-    };
-    let there = "myregistry.azurecr.io/base/node:22";
-    let host = host.file("push.toml", copy("oci-layout:image:v1", there));
-    let host = host.file("pull.toml", copy(there, "oci-layout:back:v1"));
-    let emulator = Emulator::start(&host, &[]);
-    let host = emulator.seen_by(host, "s3cr3t");
-    let ran = host.run(&["run", "push.toml", "--format", "json", "-v"]);
-    ran.exits(0);
-    // Neither the client's secret nor a token is said or kept.
-    let kept =
-        String::from_utf8_lossy(&std::fs::read(host.path(".home/state/runs.sqlite")).unwrap())
-            .into_owned();
-    for form in ["s3cr3t", "eyJ"] {
-        assert!(!ran.account().contains(form) && !kept.contains(form), "{form}");
-    }
-    host.run(&["run", "pull.toml"]).exits(0);
-    let index: Value = serde_json::from_str(&host.read("back/index.json")).unwrap();
-    assert_eq!(index["manifests"][0]["digest"], image.digest());
-    let host = host.env("APP_SECRET", "wrong");
-    let ran = host.run(&["run", "push.toml"]);
-    ran.exits(4).stderr_says(&["AADSTS7000215", "give the value of the client secret"]);
-}
-
-#[test]
 fn the_emulator_says_where_it_is_and_what_it_cannot_use() {
     let host = host();
     let emulator = Emulator::start(&host, &["--registry", "another1", "--vault", "another-vault"]);
@@ -121,139 +137,4 @@ fn the_emulator_says_where_it_is_and_what_it_cannot_use() {
     assert_ne!(ran.code, Some(0));
     let ran = host.run(&["azure-emulator", "--upstream", "docker.io"]);
     ran.exits(2).stderr_says(&["write it as HOST=URL"]);
-}
-
-const REGISTRY: &str = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg1\
-                        /providers/Microsoft.ContainerRegistry/registries/myregistry";
-
-/// The book's story: a service principal that may pull, its credentials in a vault, and a container
-/// group that is deployed with them.
-#[test]
-fn credentials_go_into_a_vault_and_a_group_is_deployed_with_them() {
-    let image = Image::multi_arch(&["linux/amd64"], 1000);
-    let host = host();
-    image.write_layout(&host.path("image"), "v1");
-    let prepare = format!(
-        "[[step]]\nid = \"image\"\nuses = \"import-image\"\n\
-         with = {{ source = \"oci-layout:image:v1\", target = \"myregistry.azurecr.io/app:v1\" }}\n\n\
-         [[step]]\nid = \"pull\"\nuses = \"store-secret\"\n[step.with]\nvault = \"mykeyvault\"\n\
-         identity = \"prod\"\nservice-principal = {{ scope = \"{REGISTRY}\", role = \"AcrPull\" }}\n"
-    );
-    let deploy = r#"schema = 1
-
-[pipeline]
-name = "deploy"
-
-[identity.prod]
-kind = "azure"
-tenant = "22222222-2222-2222-2222-222222222222"
-client-id = "33333333-3333-3333-3333-333333333333"
-client-secret = { secret = "app" }
-
-[secrets]
-app = { from = "env", name = "APP_SECRET" }
-pull-usr = { from = "azure-key-vault", vault = "mykeyvault", name = "myregistry-pull-usr" }
-pull-pwd = { from = "azure-key-vault", vault = "mykeyvault", name = "myregistry-pull-pwd" }
-
-[registries."myregistry.azurecr.io"]
-username = { secret = "pull-usr" }
-password = { secret = "pull-pwd" }
-
-[[step]]
-id = "deploy"
-uses = "deploy-aci"
-
-[step.with]
-identity = "prod"
-subscription = "11111111-1111-1111-1111-111111111111"
-resource-group = "rg1"
-name = "aci-demo"
-image = "myregistry.azurecr.io/app:v1"
-dns-label = "aci-demo-1"
-registries = [{ server = "myregistry.azurecr.io", username = { secret = "pull-usr" }, password = { secret = "pull-pwd" } }]
-"#;
-    let host = host.file("prepare.toml", pipeline(&prepare)).file("deploy.toml", deploy);
-    let emulator = Emulator::start(&host, &[]);
-    let host = emulator.seen_by(host, "s3cr3t");
-    let ran = host.run(&["run", "prepare.toml", "-v"]);
-    ran.exits(0);
-    // Unchanged: nothing is made anew.
-    host.run(&["run", "prepare.toml"]).exits(0).stderr_says(&["unchanged"]);
-    let deployed = host.run(&["run", "deploy.toml", "--format", "json", "-v"]);
-    deployed.exits(0);
-    let outputs = deployed
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find(|event| event["event"] == "step-finished")
-        .unwrap();
-    let outputs = &outputs["outputs"];
-    assert_eq!(outputs["changed"], true, "{outputs}");
-    assert_eq!(outputs["fqdn"], "aci-demo-1.westeurope.azurecontainer.io");
-    let again = host.run(&["run", "deploy.toml"]);
-    again.exits(0).stderr_says(&["unchanged"]);
-    // What the emulator keeps of the vault is nowhere else.
-    let state: Value = serde_json::from_str(&host.read("emulator/state.json")).unwrap();
-    let mut passwords = Vec::new();
-    texts_at(&state, "value", &mut passwords);
-    assert!(!passwords.is_empty());
-    let record = std::fs::read(host.path(".home/state/runs.sqlite")).unwrap();
-    let record = String::from_utf8_lossy(&record).into_owned();
-    for password in passwords.iter().filter(|text| text.len() > 20 && !text.contains('-')) {
-        for said in [&ran.account(), &deployed.account(), &record] {
-            assert!(!said.contains(password.as_str()));
-        }
-    }
-}
-
-/// All texts under `key` in `value`.
-fn texts_at(value: &Value, key: &str, found: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if let (true, Some(text)) = (name == key, value.as_str()) {
-                    found.push(text.to_owned());
-                }
-                texts_at(value, key, found);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| texts_at(item, key, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Azure imports by itself: no byte of the image passes this machine's hands.
-#[test]
-fn azure_imports_an_image_from_a_registry_of_the_outside() {
-    let image = Image::multi_arch(&["linux/amd64", "linux/arm64"], 1000);
-    let hub = DockerRegistry::start(Access::Anonymous);
-    push_with_skopeo(&image, &hub, Access::Anonymous, "library/hello-world:latest");
-    let upstream = format!("docker.io=http://{}", hub.address());
-    let import = |mode: &str, target: &str| {
-        pipeline(&format!(
-            "[[step]]\nid = \"import\"\nuses = \"import-image\"\n[step.with]\nmode = \"{mode}\"\n\
-             identity = \"prod\"\nsource = \"docker.io/library/hello-world:latest\"\n\
-             target = \"{target}\"\n"
-        ))
-    };
-    let target = "myregistry.azurecr.io/hello-world:latest";
-    let host = host()
-        .file("server.toml", import("server", target))
-        .file("auto.toml", import("auto", "myregistry.azurecr.io/again:latest"))
-        .file("nowhere.toml", import("server", "nosuchregistry.azurecr.io/a:1"));
-    let emulator = Emulator::start(&host, &["--upstream", &upstream]);
-    let host = emulator.seen_by(host, "s3cr3t");
-    let ran = host.run(&["run", "server.toml", "--format", "json", "-v"]);
-    ran.exits(0);
-    let finished = ran
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find(|event| event["event"] == "step-finished")
-        .unwrap();
-    assert!(finished["outputs"].to_string().contains(&image.digest()), "{}", finished["outputs"]);
-    host.run(&["run", "auto.toml"]).exits(0);
-    let ran = host.run(&["run", "nowhere.toml"]);
-    assert_ne!(ran.code, Some(0));
-    ran.stderr_says(&["nosuchregistry"]);
 }

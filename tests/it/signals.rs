@@ -89,6 +89,20 @@ fn a_killed_run_leaves_nothing_that_blocks_the_next() {
 }
 
 #[test]
+fn a_run_that_crashes_leaves_no_dump_of_its_secrets() {
+    let host = host_with_cleanup(QUICK).env("TOKEN", "cargo-of-gold");
+    let mut running = host.spawn_below("ulimit -c unlimited || exit 9", &RUN);
+    running.wait_for("step", |stdout, _| stdout.contains("\"step-started\"").then_some(()));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(limit.split_whitespace().nth(4), Some("1"), "{limit}");
+    running.signal(Signal::SIGABRT);
+    host.finish(running, &RUN).exits(128 + 6);
+    let sweep = support::Sweep::of([("the token".to_owned(), "cargo-of-gold".to_owned())]);
+    assert_eq!(sweep.find_below(&host.path(""), &[], None), [""; 0]);
+}
+
+#[test]
 fn the_embedded_registry_ends_when_it_is_asked_to() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let host = host();

@@ -1,5 +1,6 @@
 //! The real parts that tests are held against, or need: Debian's docker-registry, skopeo and
-//! htpasswd; a static busybox to be the root file system of commands; newuidmap for their users.
+//! htpasswd; a static busybox to be the root file system of commands; newuidmap for their users; runc
+//! for emulated container groups.
 //!
 //! What is on `PATH` is used. Of the rest: root on a machine without a running init (a container)
 //! installs it by apt; everyone else has the packages unpacked into a cache folder, which needs no
@@ -32,6 +33,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "htpasswd", package: "apache2-utils" },
     Tool { program: "busybox", package: "busybox-static" },
     Tool { program: "newuidmap", package: "uidmap" },
+    Tool { program: "runc", package: "runc" },
     Tool { program: "buildah", package: "buildah" },
 ];
 

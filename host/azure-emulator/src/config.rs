@@ -57,7 +57,8 @@ pub struct Names {
     pub resource_group: String,
     /// Where that is.
     pub location: String,
-    /// Registries in it, of the `Standard` kind.
+    /// Registries of the `Standard` kind: names of those in it, and whole ids of those in other
+    /// subscriptions, where the application is `Owner` too.
     pub registries: Vec<String>,
     /// Vaults in it, with access by roles.
     pub vaults: Vec<String>,
@@ -100,9 +101,9 @@ impl Config {
                 return Err(EmulatorError::Name { what, name: id.clone(), why });
             }
         }
-        let wrong = names.registries.iter().find(|name| !is_registry_name(name));
-        if let Some(name) = wrong {
-            let why = "5 to 50 letters and digits";
+        let is_known = |entry: &&String| names.place_of(entry).is_some();
+        if let Some(name) = names.registries.iter().find(|entry| !is_known(entry)) {
+            let why = "5 to 50 letters and digits, or the whole id of a registry that is called so";
             return Err(EmulatorError::Name { what: "registry", name: name.clone(), why });
         }
         if let Some(name) = names.vaults.iter().find(|name| !crate::vault::is_vault_name(name)) {
@@ -110,6 +111,38 @@ impl Config {
             return Err(EmulatorError::Name { what: "vault", name: name.clone(), why });
         }
         Ok(())
+    }
+}
+
+/// Where a registry is that was named.
+pub(crate) struct Place<'a> {
+    pub(crate) subscription: &'a str,
+    pub(crate) group: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl Names {
+    /// Where the registry is that `entry` names or whose id it is; none if it is neither.
+    pub(crate) fn place_of<'a>(&'a self, entry: &'a str) -> Option<Place<'a>> {
+        let place = match entry.split('/').collect::<Vec<_>>().as_slice() {
+            [name] => Place { subscription: &self.subscription, group: &self.resource_group, name },
+            [
+                "",
+                "subscriptions",
+                subscription,
+                "resourceGroups",
+                group,
+                "providers",
+                space,
+                kind,
+                name,
+            ] if format!("{space}/{kind}") == crate::registry::KIND && !group.is_empty() => {
+                uuid::Uuid::try_parse(subscription).ok()?;
+                Place { subscription, group, name }
+            }
+            _ => return None,
+        };
+        is_registry_name(place.name).then_some(place)
     }
 }
 

@@ -186,6 +186,11 @@ impl GrantedWorkspace {
         crate::blocking(move || {
             let fault = |error: io::Error| fault_of(error, &normal, access);
             let root = open_root(&root).map_err(fault)?;
+            if below.is_empty() && access == Access::Write {
+                // A file is meant, where `preopens` could not know it and has made a folder. It fails,
+                // and should, where there is none, or anything is in it.
+                let _ = root.remove_dir(granted.as_str());
+            }
             if below.is_empty() {
                 // A granted file, or the folder itself: opened from the workspace.
                 return work(&root, granted.as_str()).map_err(fault);

@@ -242,7 +242,7 @@ pub(crate) struct AzureEmulator {
     /// both is installed by default
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) runtime: Option<String>,
-    /// A further registry, in a folder that is new
+    /// A further registry, in a folder that is new; by its whole id, one of another subscription
     #[arg(long = "registry", value_name = "NAME")]
     pub(crate) registries: Vec<String>,
     /// A further vault, in a folder that is new

@@ -24,7 +24,12 @@ use crate::settings::Settings;
 /// What glibc takes from the system for itself, and gives back at once.
 const LARGE: usize = 4 * 1024 * 1024;
 
+/// A core file of this many bytes is none, and what the kernel would hand to another program, as it
+/// does where `core_pattern` names one, is not handed over either: 0 would stop the former alone.
+const NO_DUMP: u64 = 1;
+
 fn main() -> ExitCode {
+    leave_no_dump();
     // A build runs its commands through this program once more, inside of namespaces; before
     // anything else, since it is done for each command.
     let mut given = std::env::args_os().skip(1);
@@ -67,6 +72,14 @@ fn main() -> ExitCode {
     // A guest that is being compiled, or a file that is being read, must not hold up the end.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// The memory of a run holds secrets: whatever ends it, they are not written to a disk.
+fn leave_no_dump() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = Rlimit { current: Some(NO_DUMP), ..getrlimit(Resource::Core) };
+    // It fails where the limit is 0 for good.
+    let _ = setrlimit(Resource::Core, limit);
 }
 
 /// Buffers of bodies come and go by the megabyte, and glibc gives them back to the system one by one:

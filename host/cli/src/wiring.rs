@@ -269,6 +269,7 @@ fn secret(own_name: &str, entry: &SecretEntry) -> SecretText {
             SecretProvider::Env => SecretSource::Env { name: name() },
             SecretProvider::File => SecretSource::File { path: path() },
             SecretProvider::Store => SecretSource::Store { name: name() },
+            SecretProvider::Stdin => SecretSource::Stdin,
             SecretProvider::AzureKeyVault => SecretSource::AzureKeyVault {
                 vault: text(&entry.vault).unwrap_or_default(),
                 name: name(),

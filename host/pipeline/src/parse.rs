@@ -47,11 +47,12 @@ const INPUT_TYPES: [(&str, InputType); 6] = [
     ("object", InputType::Object),
 ];
 
-const PROVIDERS: [(&str, SecretProvider); 4] = [
+const PROVIDERS: [(&str, SecretProvider); 5] = [
     ("env", SecretProvider::Env),
     ("file", SecretProvider::File),
     ("store", SecretProvider::Store),
     ("azure-key-vault", SecretProvider::AzureKeyVault),
+    ("stdin", SecretProvider::Stdin),
 ];
 
 /// Reads a pipeline file.
@@ -221,6 +222,7 @@ fn read_secret<'a>(
         SecretProvider::File => (Some("path"), &["path"]),
         SecretProvider::Store => (None, &["name"]),
         SecretProvider::AzureKeyVault => (Some("vault"), &["name", "vault", "version", "identity"]),
+        SecretProvider::Stdin => (None, &[]),
     };
     let word = |provider| {
         PROVIDERS.iter().find(|&&(_, each)| each == provider).map_or("", |&(word, _)| word)

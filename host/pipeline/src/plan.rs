@@ -185,6 +185,8 @@ pub enum SecretFrom {
         /// Who reads it; none: whoever this machine is to Azure.
         identity: Option<String>,
     },
+    /// The standard input of the run.
+    Stdin,
 }
 
 /// Who we are to a cloud, as the file says it.

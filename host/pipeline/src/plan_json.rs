@@ -89,6 +89,7 @@ impl Serialize for SecretSpec {
             SecretFrom::Store { name } => {
                 json!({ "from": "store", "name": name, "only-to": self.only_to })
             }
+            SecretFrom::Stdin => json!({ "from": "stdin", "only-to": self.only_to }),
             SecretFrom::AzureKeyVault { vault, name, version, identity } => json!({
                 "from": "azure-key-vault",
                 "vault": vault,

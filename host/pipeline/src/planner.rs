@@ -171,7 +171,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn secrets(&self) -> BTreeMap<String, SecretSpec> {
+    fn secrets(&mut self) -> BTreeMap<String, SecretSpec> {
+        let is_piped = |entry: &SecretEntry| entry.from.value == SecretProvider::Stdin;
+        let mut piped = self.pipeline.secrets.iter().filter(|(_, entry)| is_piped(entry));
+        if let Some((first, _)) = piped.next() {
+            for (name, _) in piped {
+                self.report(problem::second_from_stdin(self.source, name, first));
+            }
+        }
         let spec = |(name, entry): (&At<String>, &SecretEntry)| {
             let text = |text: &Option<At<String>>| text.as_ref().map(|text| text.value.clone());
             let from = match entry.from.value {
@@ -180,6 +187,7 @@ impl<'a> Planner<'a> {
                 SecretProvider::Store => SecretFrom::Store {
                     name: text(&entry.name).unwrap_or_else(|| name.value.clone()),
                 },
+                SecretProvider::Stdin => SecretFrom::Stdin,
                 SecretProvider::AzureKeyVault => SecretFrom::AzureKeyVault {
                     vault: text(&entry.vault)?,
                     name: text(&entry.name).unwrap_or_else(|| name.value.clone()),

@@ -149,6 +149,8 @@ pub enum SecretProvider {
     Store,
     /// A vault of Azure Key Vault.
     AzureKeyVault,
+    /// The standard input of `windlass run`, whole; one secret alone can be from there.
+    Stdin,
 }
 
 /// How to reach a registry.

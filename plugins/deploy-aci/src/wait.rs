@@ -54,9 +54,6 @@ pub fn judge(group: &Group, inputs: &Inputs) -> Verdict {
     if inputs.wait_for == WaitFor::Accepted {
         return Verdict::Ready;
     }
-    if group.state.eq_ignore_ascii_case("Failed") {
-        return Verdict::Bad("it has failed".to_owned());
-    }
     let verdicts = group.containers.iter().map(|container| judge_one(container, inputs));
     let mut waits = None;
     for verdict in verdicts {
@@ -65,6 +62,9 @@ pub fn judge(group: &Group, inputs: &Inputs) -> Verdict {
             Verdict::Wait(_) => waits = waits.or(Some(verdict)),
             Verdict::Bad(_) => return verdict,
         }
+    }
+    if group.state.eq_ignore_ascii_case("Failed") {
+        return Verdict::Bad("it has failed".to_owned());
     }
     let nothing = || Verdict::Wait("Azure names no containers".to_owned());
     waits.unwrap_or_else(|| if group.containers.is_empty() { nothing() } else { Verdict::Ready })

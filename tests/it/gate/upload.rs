@@ -28,7 +28,7 @@ fn private(server: &HttpServer) -> String {
 fn a_folder_is_sent_without_what_is_left_out() {
     let server = keeper();
     let more = r#", headers = { x-ms-blob-type = "BlockBlob" }"#;
-    let host = upload("app", &server.url("/a?sig=x"), more, &private(&server), "app/**");
+    let host = upload("app", &server.url("/a?sig=x"), more, &private(&server), "app");
     let sent = outputs(&host);
     let request = &server.requests()[0];
     assert_eq!((&*request.method, &*request.path), ("PUT", "/a?sig=x"));
@@ -53,13 +53,13 @@ fn a_folder_is_sent_without_what_is_left_out() {
 #[test]
 fn nothing_is_packed_for_a_host_that_is_not_granted() {
     let (server, other) = (keeper(), keeper());
-    let host = upload("app", &server.url("/"), "", &private(&other), "app/**");
+    let host = upload("app", &server.url("/"), "", &private(&other), "app");
     fails(&host).exits(3).stderr_says(&["`http` for `PUT http://127.0.0.1:"]);
     let read_only =
         format!("{{ url = \"{}\", private = true, methods = [\"GET\"] }}", server.url(""));
-    fails(&upload("app", &server.url("/"), "", &read_only, "app/**")).exits(3);
+    fails(&upload("app", &server.url("/"), "", &read_only, "app")).exits(3);
     let public = format!("\"{}\"", server.url(""));
-    fails(&upload("app", &server.url("/"), "", &public, "app/**")).exits(3);
+    fails(&upload("app", &server.url("/"), "", &public, "app")).exits(3);
     assert!(server.requests().is_empty() && other.requests().is_empty());
 }
 
@@ -67,18 +67,18 @@ fn nothing_is_packed_for_a_host_that_is_not_granted() {
 fn a_folder_that_is_not_granted_is_not_read() {
     let server = keeper();
     for from in ["other", "app/../other", "..", "/etc"] {
-        let host = upload(from, &server.url("/"), "", &private(&server), "app/**");
+        let host = upload(from, &server.url("/"), "", &private(&server), "app");
         let failed = fails(&host);
         assert_ne!(failed.code, Some(0), "{from}");
     }
-    fails(&upload("other", &server.url("/"), "", &private(&server), "app/**")).exits(3);
+    fails(&upload("other", &server.url("/"), "", &private(&server), "app")).exits(3);
     assert!(server.requests().is_empty());
 }
 
 #[test]
 fn a_link_that_leads_out_is_sent_as_a_link() {
     let server = keeper();
-    let host = upload("app", &server.url("/"), "", &private(&server), "app/**");
+    let host = upload("app", &server.url("/"), "", &private(&server), "app");
     std::os::unix::fs::symlink("../other/key.txt", host.path("app/link")).unwrap();
     outputs(&host);
     let body = server.requests()[0].body.clone();
@@ -98,11 +98,11 @@ fn a_redirect_is_not_followed_and_a_refusal_is_an_answer() {
     let to = other.url("/");
     let server = HttpServer::start(move |_| Answer::redirect(307, &to));
     let http = format!("{}, {}", private(&server), private(&other));
-    let sent = outputs(&upload("app", &server.url("/"), "", &http, "app/**"));
+    let sent = outputs(&upload("app", &server.url("/"), "", &http, "app"));
     assert_eq!(sent["status"], 307);
     assert!(other.requests().is_empty());
     let server = HttpServer::start(|_| Answer::status(403).with("x".repeat(5000)));
-    let sent = outputs(&upload("app", &server.url("/"), "", &private(&server), "app/**"));
+    let sent = outputs(&upload("app", &server.url("/"), "", &private(&server), "app"));
     assert_eq!((&sent["status"], sent["text"].as_str().map(str::len)), (&json!(403), Some(4096)));
 }
 
@@ -111,7 +111,7 @@ fn headers_of_an_upload_cannot_lie_or_smuggle() {
     let server = keeper();
     for header in ["host = \"x\"", "content-length = \"1\"", "x-a = \"b\\r\\nx-c: d\""] {
         let more = format!(", headers = {{ {header} }}");
-        let host = upload("app", &server.url("/"), &more, &private(&server), "app/**");
+        let host = upload("app", &server.url("/"), &more, &private(&server), "app");
         fails(&host).exits(1);
     }
     assert!(server.requests().is_empty());

@@ -25,7 +25,7 @@ pub enum Access {
     /// With [`USERNAME`] and [`PASSWORD`], over plain HTTP.
     Basic,
     /// With a token, which a service of its own gives to [`USERNAME`] with [`PASSWORD`], and to
-    /// anybody for pulling what is below `public/`; over plain HTTP.
+    /// anybody for pulling what is below `public/` or `library/`; over plain HTTP.
     Token,
     /// By anyone, over TLS with a certificate of a private authority.
     Tls,

@@ -32,6 +32,11 @@ pub fn poll<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Lets others work for a moment.
+pub(crate) fn pause() {
+    std::thread::sleep(PAUSE);
+}
+
 /// A process that runs, and what it has printed up to now. Killed when dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -120,6 +125,17 @@ impl Running {
                 self.account()
             );
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Asks it to end, and lets it: what it has started goes with it. Killed if it takes too long.
+    pub fn end(mut self) {
+        let start = Instant::now();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::SIGTERM);
+        }
+        while start.elapsed() < DEADLINE && matches!(self.child.try_wait(), Ok(None)) {
+            pause();
         }
     }
 

@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
 use crate::output::Output;
 use crate::process::Running;
 use crate::redaction;
+use crate::secrecy::Sweep;
+use crate::witness::Witness;
 
 /// Where the binary runs. Nothing of the machine reaches it but programs and the loopback network:
 /// the environment is empty but for what is set here, `HOME` is in the folder.
@@ -19,6 +22,10 @@ pub struct TestHost {
     binary: PathBuf,
     folder: TempDir,
     environment: BTreeMap<OsString, OsString>,
+    witness: Option<Witness>,
+    since: SystemTime,
+    /// What is done with the world when its test is over and has not failed.
+    at_end: Option<fn(&Self)>,
 }
 
 impl TestHost {
@@ -31,18 +38,65 @@ impl TestHost {
     pub fn new(binary: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
         let folder =
             TempDir::with_prefix("windlass-test-").expect("a temporary folder can be made");
-        let host = Self { binary: binary.into(), folder, environment: BTreeMap::new() };
-        let own = |name: &str| host.path(&format!(".home/{name}")).into_os_string();
+        let home = folder.path().join(".home");
+        let own = |name: &str| home.join(name).into_os_string();
         let environment = [
-            ("HOME", host.path(".home").into_os_string()),
+            ("HOME", home.clone().into_os_string()),
             ("PATH", "/usr/bin:/bin".into()),
             ("WINDLASS_CACHE_DIR", cache.into().into_os_string()),
             ("WINDLASS_STATE_DIR", own("state")),
             ("WINDLASS_SECRETS_DIR", own("secrets")),
         ];
-        std::fs::create_dir(host.path(".home")).expect("the folder is ours");
+        std::fs::create_dir(&home).expect("the folder is ours");
         let environment = environment.map(|(name, value)| (name.into(), value)).into();
-        Self { environment, ..host }
+        Self {
+            binary: binary.into(),
+            folder,
+            environment,
+            witness: None,
+            since: SystemTime::now(),
+            at_end: None,
+        }
+    }
+
+    /// From now on all that is printed, and all that processes show of themselves while they run, is
+    /// kept for [`Self::sweep`]; `at_end` looks at the world when its test is over and has not failed.
+    /// Temporary files lie in the world.
+    ///
+    /// # Panics
+    /// The folder for them cannot be made.
+    #[must_use]
+    pub fn witnessed(mut self, at_end: fn(&Self)) -> Self {
+        let temporary = self.path(".home/tmp");
+        std::fs::create_dir_all(&temporary).expect("the folder is ours");
+        let witness = Witness::default();
+        self.environment.iter().for_each(|(name, value)| witness.give(name, value));
+        self.witness = Some(witness);
+        self.at_end = Some(at_end);
+        self.env("TMPDIR", temporary)
+    }
+
+    /// Where `sweep` finds something: in what was printed, in the arguments and the environments of
+    /// processes (but for the variables that a test has set), in journals of databases, in the world,
+    /// and in what is new in the cache. What lies below `except` in the world is left out.
+    ///
+    /// # Panics
+    /// The world was not [`Self::witnessed`], or nothing has run in it.
+    pub fn sweep(&self, sweep: &Sweep, except: &[&str]) -> Vec<String> {
+        let witness = self.witness.as_ref().expect("the world is witnessed");
+        let mut found = witness.find(sweep);
+        let except: Vec<PathBuf> = except.iter().map(|name| self.path(name)).collect();
+        found.extend(sweep.find_below(self.folder.path(), &except, None));
+        if let Some(cache) = self.environment.get(&OsString::from("WINDLASS_CACHE_DIR")) {
+            found.extend(sweep.find_below(Path::new(cache), &[], Some(self.since)));
+        }
+        found
+    }
+
+    /// The variables that processes are given.
+    pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        self.environment.iter().map(move |(name, value)| (text(name), text(value)))
     }
 
     /// Writes a file of the world; missing folders are made.
@@ -58,7 +112,11 @@ impl TestHost {
     /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.environment.insert(name.into(), value.into());
+        let (name, value) = (name.into(), value.into());
+        if let Some(witness) = &self.witness {
+            witness.give(&name, &value);
+        }
+        self.environment.insert(name, value);
         self
     }
 
@@ -122,7 +180,7 @@ impl TestHost {
     pub fn spawn(&self, arguments: &[&str], stdin: &[u8]) -> Running {
         let mut command = self.command(&self.binary);
         command.args(arguments);
-        Running::start(command, stdin)
+        self.start(command, stdin)
     }
 
     /// Waits for the end of what [`Self::spawn`] started.
@@ -135,7 +193,11 @@ impl TestHost {
         // As a shell shows an end by a signal.
         let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         let redactions = redaction::with_root(self.folder.path());
-        Output { shown, code, stdout, stderr, redactions }
+        let output = Output { shown, code, stdout, stderr, redactions };
+        if let Some(witness) = &self.witness {
+            witness.hear(output.account());
+        }
+        output
     }
 
     /// Runs the binary below a shell that first runs `setup`, such as `ulimit -f 64`.
@@ -154,7 +216,7 @@ impl TestHost {
         let mut command = self.command(Path::new("/bin/sh"));
         let script = format!("{setup}; exec \"$0\" \"$@\"");
         command.arg("-c").arg(script).arg(&self.binary).args(arguments);
-        Running::start(command, b"")
+        self.start(command, b"")
     }
 
     /// Runs another program in this world; its last argument is the path of the binary.
@@ -165,13 +227,31 @@ impl TestHost {
         let (program, rest) = arguments.split_first().expect("a command has a first word");
         let mut command = self.command(Path::new(program));
         command.args(rest).arg(&self.binary);
-        self.finish(Running::start(command, b""), arguments)
+        self.finish(self.start(command, b""), arguments)
+    }
+
+    fn start(&self, command: Command, stdin: &[u8]) -> Running {
+        let running = Running::start(command, stdin);
+        if let Some(witness) = &self.witness {
+            witness.watch(running.id(), self.path(".home/state"));
+        }
+        running
     }
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).env_clear().envs(&self.environment);
         command
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        if let Some(look) = self.at_end.take()
+            && !std::thread::panicking()
+        {
+            look(self);
+        }
     }
 }
 

@@ -27,8 +27,8 @@ const LIFE: Duration = Duration::from_secs(300);
 /// Clocks differ.
 const LEEWAY: Duration = Duration::from_secs(60);
 
-/// What anybody may pull.
-const PUBLIC: &str = "public/";
+/// What anybody may pull: as at Docker Hub, what is `library/` there too.
+const PUBLIC: [&str; 2] = ["public/", "library/"];
 
 /// A token service. Ends when dropped.
 #[derive(Debug)]
@@ -114,7 +114,8 @@ fn claims(request: &Request) -> Option<Value> {
 fn access(scope: &str, is_known: bool) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    let is_granted = |action: &&str| is_known || (*action == "pull" && name.starts_with(PUBLIC));
+    let is_public = PUBLIC.iter().any(|folder| name.starts_with(folder));
+    let is_granted = |action: &&str| is_known || (*action == "pull" && is_public);
     let actions: Vec<&str> = actions.split(',').filter(is_granted).collect();
     Some(json!({ "type": kind, "name": name, "actions": actions }))
 }

@@ -53,6 +53,14 @@ pub(crate) fn file(name: &str, package: &str) -> PathBuf {
     })
 }
 
+/// The program that runs containers of the emulated Azure: `runc`.
+///
+/// # Panics
+/// It is nowhere; the message says what to type.
+pub fn oci_runtime() -> PathBuf {
+    file("runc", "runc")
+}
+
 fn find(folders: impl IntoIterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(name)).find(|file| file.is_file())
 }

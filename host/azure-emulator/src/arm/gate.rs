@@ -15,8 +15,9 @@ pub(super) fn admit<'a>(azure: &'a Arc<Azure>, call: &'a Call) -> Result<Admitte
     version(call)?;
     let caller = caller(azure, call)?;
     let (method, path) = call.route();
-    if let ["subscriptions", id, ..] = path.as_slice()
+    if let ["subscriptions", id, rest @ ..] = path.as_slice()
         && !id.eq_ignore_ascii_case(&azure.config.names.subscription)
+        && !is_elsewhere(azure, id, rest)
     {
         let message = format!("The subscription '{id}' could not be found.");
         return Err(Refusal::new(404, "SubscriptionNotFound", message));
@@ -35,6 +36,16 @@ pub(super) fn admit<'a>(azure: &'a Arc<Azure>, call: &'a Call) -> Result<Admitte
         }
     }
     Ok(Admitted { azure, call, caller })
+}
+
+/// Whether the rest of a path means something in another subscription: there are registries alone.
+fn is_elsewhere(azure: &Azure, id: &str, rest: &[&str]) -> bool {
+    let is_registry = matches!(
+        rest,
+        ["resources"] | ["resourcegroups", _, "providers", "microsoft.containerregistry", ..]
+    );
+    let below = crate::world::key(&format!("/subscriptions/{id}/resourcegroups/"));
+    is_registry && azure.store.read(|world| world.resources.keys().any(|id| id.starts_with(&below)))
 }
 
 /// `2026-02-01` or `2026-02-01-preview`; which one makes no difference here.

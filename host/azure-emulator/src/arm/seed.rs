@@ -5,7 +5,7 @@ use serde_json::json;
 use super::authorization::ASSIGNMENT;
 use super::{group, plain};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Place};
 use crate::graph::{Application, Password, Principal};
 use crate::role::{OWNER, SECRETS_OFFICER};
 use crate::world::{Resource, World};
@@ -56,8 +56,14 @@ pub(crate) fn world(config: &Config) -> World {
     })));
     world.principals.push(identity);
 
-    for name in &names.registries {
-        let id = format!("{group}/providers/{}/{name}", registry::KIND);
+    for Place { subscription: other, group, name } in
+        names.registries.iter().filter_map(|entry| names.place_of(entry))
+    {
+        let other = format!("/subscriptions/{other}");
+        if other != subscription {
+            assign(&mut world, config, &other, &names.principal, OWNER);
+        }
+        let id = format!("{other}/resourceGroups/{group}/providers/{}/{name}", registry::KIND);
         world.put(registry::control::seed(config, &id, name));
     }
     for name in &names.vaults {

@@ -29,7 +29,9 @@ pub(super) fn answer(admitted: &Admitted<'_>) -> Answered {
             })]))
         }
         ("GET", ["subscriptions", _]) => Ok(Answer::ok(subscription(admitted))),
-        ("GET", ["subscriptions", _, "resources"]) => resources(admitted, &azure.subscription_id()),
+        ("GET", ["subscriptions", id, "resources"]) => {
+            resources(admitted, &format!("/subscriptions/{id}"))
+        }
         ("GET", ["subscriptions", _, "providers", name]) => provider(admitted, name),
         ("POST", ["subscriptions", _, "providers", name, "register"]) => provider(admitted, name),
         _ => Err(Refusal::unknown(method, &call.path)),

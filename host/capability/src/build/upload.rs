@@ -11,7 +11,7 @@ use report::{Fault, Kind, SafeUrl, Side};
 use tokio::io::AsyncReadExt as _;
 
 use super::{BuildContext, GivenFile, GrantedBuild, invalid};
-use crate::http::{Body, BodyError, Timeouts};
+use crate::http::{Body, BodyError, Timeouts, is_forbidden};
 use crate::voice::Use;
 
 /// What is read of the archive at once.
@@ -92,6 +92,9 @@ impl GrantedBuild {
         let file = tokio::fs::File::from_std(archive.reopen().map_err(unwritable)?);
         let mut outgoing = Request::builder().method(Method::PUT).uri(&url);
         for (name, value) in &headers {
+            if name.parse().is_ok_and(|name| is_forbidden(&name)) {
+                return Err(invalid(format!("the header `{name}` belongs to the host")));
+            }
             outgoing = outgoing.header(name, value);
         }
         // A length that is known: who keeps blobs does not take chunks.

@@ -37,6 +37,7 @@ use crate::{
 use gate::Gate;
 use resolver::{Names, PinnedResolver, SystemNames};
 
+pub(crate) use message::is_forbidden;
 pub(crate) use resolver::RefusedAddress;
 
 pub use forward::{Body, BodyError, Timeouts};

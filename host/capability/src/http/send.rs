@@ -100,6 +100,9 @@ impl GrantedHttp {
             .send()
             .await
             .map_err(|error| fault::of_client(&self.gate, error, url, method))?;
+        if !method.is_safe() {
+            self.secrets.forget(url).await;
+        }
         self.read(response, url, method).await
     }
 

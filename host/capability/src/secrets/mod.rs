@@ -1,7 +1,7 @@
 //! Secrets as handles: a step says where a secret goes and never sees it.
 //!
 //! [`Secrets`] is what the pipeline declared: each has a provider (environment, file, local store,
-//! vault) and perhaps `only-to`, the hosts that it may go to. It is read once per run, on first use, and the
+//! vault, standard input) and perhaps `only-to`, the hosts that it may go to. It is read once per run, on first use, and the
 //! mask learns it before anyone can use it. [`GrantedSecrets`] is that, seen through a step's grant.
 //!
 //! Bytes leave this room only into a socket (`http`), a cipher ([`LocalStore`]), a registry's login
@@ -20,6 +20,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use report::{Fault, Kind, Mask, Secret, closest};
 use tokio::sync::Mutex;
+use url::Url;
 
 use crate::{
     grant::{HostPattern, parse_only_to},
@@ -30,6 +31,7 @@ pub use granted::{Alphabet, GrantedSecrets};
 pub use handle::SecretHandle;
 pub use local_store::LocalStore;
 pub(crate) use placeholder::Placeholders;
+use provider::unavailable;
 pub use provider::{EnvProvider, FileProvider, Lookup, SecretProvider, is_readable_by_others};
 
 /// A secret as `[secrets]` of a pipeline declares it.
@@ -70,6 +72,8 @@ pub enum SecretSource {
         /// Who reads it, by name; none: see [`Identities::usual`].
         identity: Option<String>,
     },
+    /// `from = "stdin"`: it is there once [`Secrets::give`] has given it.
+    Stdin,
 }
 
 /// The backends that sources name.
@@ -156,6 +160,25 @@ impl Secrets {
         }
     }
 
+    /// The secret that is from standard input, by name; the plan knows that there is one at most.
+    pub fn from_stdin(&self) -> Option<&str> {
+        let mut declared = self.0.declared.iter();
+        let found = declared.find(|(_, declared)| declared.source == SecretSource::Stdin);
+        found.map(|(name, _)| name.as_str())
+    }
+
+    /// Gives the secret `name` its value, for the rest of the run.
+    ///
+    /// # Errors
+    /// `unauthorized.secrets` if the pipeline has no such secret.
+    pub async fn give(&self, name: &str, value: Secret) -> Result<(), Fault> {
+        let declared = self.0.declared.get(name).ok_or_else(|| self.undeclared(name))?;
+        let slot = self.0.known.get(name).ok_or_else(|| self.undeclared(name))?;
+        self.0.mask.learn(&value);
+        *slot.lock().await = Some(SecretHandle::new(name, declared.only_to.clone(), value));
+        Ok(())
+    }
+
     async fn read(&self, source: &SecretSource) -> Result<Secret, Fault> {
         if let SecretSource::AzureKeyVault { vault, name, version, identity } = source {
             let identity = match identity {
@@ -169,6 +192,13 @@ impl Secrets {
             SecretSource::Env { name } => providers.env.read(name),
             SecretSource::File { path } => providers.file.read(path),
             SecretSource::Store { name } => SecretProvider::read(&providers.store, name),
+            SecretSource::Stdin => Err(unavailable(
+                "it is from standard input, which `windlass run` alone reads".to_owned(),
+            )
+            .help(
+                "run it by hand, `… | windlass run FILE`; for runs that something starts, take it from \
+                 elsewhere: `from = \"store\"`, or a vault",
+            )),
             SecretSource::AzureKeyVault { .. } => {
                 Err(Fault::new(Kind::Internal, "a vault is not read on a thread of its own"))
             }
@@ -216,6 +246,23 @@ impl Secrets {
         blocking(move || store.set(&owned, &value)).await?;
         stale.iter_mut().for_each(|known| **known = None);
         Ok(())
+    }
+
+    /// Something has been changed at `url`: a secret of a vault that it may be is read anew when it is
+    /// needed again. Only the name in the path is looked at, since vaults have gateways: to read one
+    /// more often than need be costs a request, to keep a password that has been replaced costs a run.
+    pub(crate) async fn forget(&self, url: &Url) {
+        let mut path = url.path_segments().into_iter().flatten();
+        let changed = path.find(|part| *part == "secrets").and_then(|_| path.next());
+        let Some(changed) = changed else { return };
+        for (declared, slot) in &self.0.known {
+            let source = self.0.declared.get(declared).map(|declared| &declared.source);
+            if let Some(SecretSource::AzureKeyVault { name, version: None, .. }) = source
+                && name.eq_ignore_ascii_case(changed)
+            {
+                *slot.lock().await = None;
+            }
+        }
     }
 
     fn undeclared(&self, name: &str) -> Fault {

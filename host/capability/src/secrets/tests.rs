@@ -241,7 +241,7 @@ async fn a_provider_is_asked_once_in_a_run() {
     impl SecretProvider for Counting {
         fn read(&self, _name: &str) -> Result<Secret, Fault> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
-                0 => Err(provider::unavailable("not yet".to_owned())),
+                0 => Err(unavailable("not yet".to_owned())),
                 _ => Ok(Secret::new(VALUE)),
             }
         }
@@ -261,6 +261,23 @@ async fn a_provider_is_asked_once_in_a_run() {
     let reads = (0..8).map(|_| secrets.resolve("x"));
     assert!(futures::future::join_all(reads).await.iter().all(Result::is_ok));
     assert_eq!(counting.0.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn what_is_piped_in_is_there_once_it_was_given_and_until_then_it_is_said() {
+    let run = TestRunBuilder::default().declare("piped", SecretSource::Stdin, &[]).build();
+    let secrets = &run.backends.secrets;
+    assert_eq!(secrets.from_stdin(), Some("piped"));
+    secrets.learn().await;
+    // As in a run that a trigger has started.
+    let fault = run.call(&grant(&["*"], &[], &[])).secrets.get("piped").await.unwrap_err();
+    assert_eq!((fault.kind, fault.code.as_str()), (Kind::Unauthorized, "unauthorized.secrets"));
+    assert!(fault.message.contains("`windlass run` alone reads"), "{fault:?}");
+    assert!(secrets.give("other", Secret::new(VALUE)).await.is_err());
+    secrets.give("piped", Secret::new(VALUE)).await.unwrap();
+    let handle = run.call(&grant(&["*"], &[], &[])).secrets.get("piped").await.unwrap();
+    assert_eq!(text(handle.value()), VALUE);
+    assert!(!secrets.mask().apply(VALUE).contains(VALUE));
 }
 
 #[tokio::test]

@@ -204,3 +204,19 @@ async fn a_dry_run_writes_nothing() {
     assert_eq!(fault.code, "denied.dry-run");
     assert!(!call.workspace.preopens().unwrap()[0].writable);
 }
+
+#[tokio::test]
+async fn a_file_that_is_granted_and_is_not_there_yet_is_written_as_one() {
+    let run = TestRun::new();
+    put(&run, "full/kept", "x");
+    let call = run.call(&grant(&[], &["new.json", "deep/new.json", "full"]));
+    // What is granted for writing may be a folder: one is made for guests that open it.
+    call.workspace.preopens().unwrap();
+    for path in ["new.json", "deep/new.json"] {
+        call.workspace.write(path, b"{}".to_vec()).await.unwrap();
+        assert_eq!(fs_err::read(run.workspace().join(path)).unwrap(), b"{}");
+    }
+    let fault = call.workspace.write("full", b"{}".to_vec()).await.unwrap_err();
+    assert_eq!(fault.code, "invalid.workspace");
+    assert_eq!(call.workspace.read("full/kept").await.unwrap(), b"x");
+}

@@ -14,6 +14,7 @@ mod run;
 mod runs;
 mod schema;
 mod secret;
+mod stdin;
 mod triggers;
 mod watch;
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use capability::Secrets;
 use pipeline::{Plan, StepId};
 use record::{Choices, Detail, EarlierRun, Identity, NewRun, Recorder};
 use report::{Diagnostic, Fault, Kind, Mask};
@@ -12,7 +13,7 @@ use run::{
 };
 use serde_json::Value;
 
-use super::{Failure, load};
+use super::{Failure, load, stdin};
 use crate::args::{Format, Given, How, Run};
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -74,6 +75,7 @@ pub(super) async fn start(wanted: Wanted, settings: &Settings) -> Result<Exit, F
     let plan = loaded.plan(&wanted.given, settings)?;
     // What is recorded before they are used must not hold them either.
     loaded.backends.secrets.learn().await;
+    take_stdin(&loaded.backends.secrets, wanted.again.as_ref()).await?;
     let options = options(&wanted, &plan)?;
     let new = new_run(&wanted, &plan, &options, &loaded.mask)?;
     let recorder = match recorder.create(new, SystemClock.now()) {
@@ -84,6 +86,21 @@ pub(super) async fn start(wanted: Wanted, settings: &Settings) -> Result<Exit, F
         }
     };
     execute(Prepared { wanted, loaded, plan, options, recorder }, settings).await
+}
+
+/// Reads the secret that is from standard input, if there is one: whole, before anything runs.
+async fn take_stdin(secrets: &Secrets, again: Option<&Again>) -> Result<(), Failure> {
+    let Some(name) = secrets.from_stdin() else { return Ok(()) };
+    if again.is_some() {
+        let message = format!("the secret `{name}` was from standard input, which is not kept");
+        return Err(Failure::Usage(
+            Fault::new(Kind::Invalid, message)
+                .help("run the pipeline anew: `… | windlass run FILE`, with its inputs"),
+        ));
+    }
+    // Whoever pipes may take its time.
+    let value = tokio::task::block_in_place(|| stdin::read(name))?;
+    secrets.give(name, value).await.map_err(Failure::from)
 }
 
 /// Runs what is wanted and was queued, if nobody else does.

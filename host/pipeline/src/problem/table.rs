@@ -11,7 +11,7 @@ pub(crate) fn missing_provider(source: &Source, secret: &At<String>) -> Diagnost
         .at(source, secret.span, "")
         .help(format!(
             "write `{name} = {{ from = \"env\", name = \"VARIABLE\" }}`, or `from` `\"file\"`, \
-             `\"store\"` or `\"azure-key-vault\"`"
+             `\"store\"`, `\"azure-key-vault\"` or `\"stdin\"`"
         ))
 }
 
@@ -43,6 +43,21 @@ pub(crate) fn secret_key_unused(
     Diagnostic::error(format!("`{key}` means nothing for a secret from `{provider}`"))
         .at(source, span, "")
         .help(format!("remove `{key}`, or change `from`"))
+}
+
+pub(crate) fn second_from_stdin(
+    source: &Source,
+    secret: &At<String>,
+    first: &At<String>,
+) -> Diagnostic {
+    let (first_name, name) = (&first.value, &secret.value);
+    Diagnostic::error(format!("two secrets are from standard input: `{first_name}` and `{name}`"))
+        .at(source, secret.span, "it is read once, whole")
+        .at(source, first.span, "this one has it")
+        .help(format!(
+            "take `{name}` from elsewhere, such as `from = \"file\"` with `path = \"/dev/fd/3\"` and \
+             `3< FILE` behind the command"
+        ))
 }
 
 pub(crate) fn not_a_host(source: &Source, host: &At<String>) -> Diagnostic {

@@ -63,6 +63,11 @@ fn succeeded_is_not_yet_healthy() {
     let mut failed = group("Succeeded", "Running", None, 0);
     failed.state = "Failed".to_owned();
     assert_eq!(judged(&services, &failed), "bad");
+    // Where a container says more, that is told.
+    let mut ended = group("Succeeded", "Terminated", Some(3), 0);
+    ended.state = "Failed".to_owned();
+    let Verdict::Bad(why) = judge(&ended, &inputs(&jobs)) else { panic!("it has ended badly") };
+    assert_eq!(why, "container `web` has ended with 3");
     failed.containers.clear();
     failed.state = "Running".to_owned();
     assert_eq!(judged(&services, &failed), "wait");

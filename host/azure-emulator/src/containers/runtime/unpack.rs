@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use futures::StreamExt as _;
 use oci::{Content, Descriptor, Manifest, Platform, Selector, Store};
 use report::Fault;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::containers::runner::Container;
+use crate::registry::source::chain;
 
 /// A configuration is a few KiB.
 const LARGEST_CONFIG: u64 = 4 * 1024 * 1024;
@@ -89,7 +90,9 @@ async fn layers(
         let applied = tokio::task::spawn_blocking(move || apply(temporary.path(), &kind, &root));
         match applied.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(format!("a layer could not be unpacked: {error}")),
+            Ok(Err(error)) => {
+                return Err(format!("a layer could not be unpacked: {}", chain(&error)));
+            }
             Err(_) => return Err("a layer could not be unpacked".to_owned()),
         }
     }
@@ -99,7 +102,8 @@ async fn layers(
 fn apply(file: &Path, kind: &str, root: &Path) -> std::io::Result<()> {
     let file = fs_err::File::open(file)?;
     let bytes: Box<dyn std::io::Read> = match kind {
-        kind if kind.ends_with("gzip") => Box::new(GzDecoder::new(file)),
+        // Who compresses on several processors writes several members.
+        kind if kind.ends_with("gzip") => Box::new(MultiGzDecoder::new(file)),
         kind if kind.ends_with("zstd") => Box::new(zstd::Decoder::new(file)?),
         _ => Box::new(file),
     };
