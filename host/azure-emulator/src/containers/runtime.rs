@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 
+use self::bundle::Rootless;
 use super::runner::{Container, Runner};
 
 /// A line of a container's output; longer ones are cut.
@@ -58,7 +59,12 @@ impl Runner for OciRuntime {
         Box::pin(async move {
             let bundle = container.folder.join("bundle");
             let config = unpack::image(container, &bundle.join("rootfs")).await?;
-            let spec = bundle::spec(container, &config, &bundle.join("rootfs"))?;
+            let spec = bundle::spec(
+                container,
+                &config,
+                &bundle.join("rootfs"),
+                Rootless::of_this_process(),
+            )?;
             let written = fs_err::write(bundle.join("config.json"), spec.to_string());
             written.map_err(|error| error.to_string())?;
             let state = container.folder.join("runtime");

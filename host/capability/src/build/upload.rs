@@ -93,7 +93,8 @@ impl GrantedBuild {
         let mut outgoing = Request::builder().method(Method::PUT).uri(&url);
         for (name, value) in &headers {
             if name.parse().is_ok_and(|name| is_forbidden(&name)) {
-                return Err(invalid(format!("the header `{name}` belongs to the host")));
+                let message = format!("the header `{name}` belongs to the host");
+                return Err(invalid(message).code("invalid.http"));
             }
             outgoing = outgoing.header(name, value);
         }

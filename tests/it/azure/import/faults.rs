@@ -91,7 +91,7 @@ fn an_import_ends_with_the_time_of_its_step_and_says_that_azure_goes_on() {
     let fault = json!({ "kind": "throttle", "retry-after": 1 });
     emulator.plan(&json!({ "fault": fault, "on": "operationResults", "times": 1000 }));
     let step = import("server", &pair(SOURCE, TARGET));
-    let step = step.replace("[step.with]", "timeout = \"6s\"\n[step.with]");
+    let step = step.replace("[step.with]", "timeout = \"4s\"\n[step.with]");
     let ran = run(&host, "late", &step);
     fails(&ran, &["has begun, but was not done", "Azure goes on with it"]);
     assert_eq!(ran.finished("import")["fault"]["kind"], "timeout");

@@ -258,7 +258,7 @@ fn a_tag_that_is_taken_is_moved_only_if_that_is_said() {
     for mode in ["server", "auto"] {
         let taken = import(mode, &pair("mcr.microsoft.com/app:second", target));
         let ran = run(&host, "taken", &taken);
-        fails(&ran, &["already exists in target registry", "force = true"]);
+        fails(&ran, &["the tag `v1` points at", "force = true"]);
         assert_eq!(ran.finished("import")["fault"]["code"], "oci.conflict", "{}", ran.account());
         assert_eq!(digest_at(&host, target), first.digest(), "{mode}");
     }

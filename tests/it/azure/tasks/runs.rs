@@ -110,7 +110,7 @@ fn where_a_registry_does_not_answer_ours_are_shown_all_the_same() {
     let ran = list(&world, &["--acr", "nosuchregistry"]);
     assert!(ran.exits(1).stdout.contains("ca1"), "{}", ran.account());
 
-    let world = world.env("APP_SECRET", "wrong");
+    let world = world.env("APP_SECRET", "another-s3cr3t");
     let ran = list(&world, &[]);
     ran.exits(4).stderr_says(&["AADSTS7000215"]);
     ours(&ran);

@@ -1,11 +1,12 @@
 //! What a runtime is told about a container.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::containers::runner::Container;
-use crate::json::{at, text};
+use crate::json::{at, set, text};
 
 /// What programs that begin as root may keep, as docker lets them.
 const CAPABILITIES: [&str; 11] = [
@@ -30,8 +31,30 @@ const READ_ONLY: [&str; 5] =
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// A user who is not root: what is root in the container is this user outside, and nobody else is in
+/// there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rootless {
+    uid: u32,
+    gid: u32,
+}
+
+impl Rootless {
+    /// Who this process is, unless that is root.
+    pub(super) fn of_this_process() -> Option<Self> {
+        let own = fs_err::metadata("/proc/self").ok()?;
+        let (uid, gid) = (own.uid(), own.gid());
+        (uid != 0).then_some(Self { uid, gid })
+    }
+}
+
 /// The `config.json` of a bundle.
-pub(super) fn spec(container: &Container, config: &Value, root: &Path) -> Result<Value, String> {
+pub(super) fn spec(
+    container: &Container,
+    config: &Value,
+    root: &Path,
+    rootless: Option<Rootless>,
+) -> Result<Value, String> {
     let words = |pointer: &str| -> Vec<String> {
         let list = at(config, pointer).as_array().into_iter().flatten();
         list.filter_map(|word| word.as_str().map(str::to_owned)).collect()
@@ -58,6 +81,19 @@ pub(super) fn spec(container: &Container, config: &Value, root: &Path) -> Result
         "" => "/",
         folder => folder,
     };
+    if rootless.is_some() && (uid, gid) != (0, 0) {
+        return Err(format!("without being root, containers run as root only, not as {uid}:{gid}"));
+    }
+    let mut kinds = vec!["pid", "ipc", "uts", "mount"];
+    kinds.extend(rootless.map(|_| "user"));
+    let namespaces: Vec<Value> = kinds.into_iter().map(|kind| json!({ "type": kind })).collect();
+    let mut linux =
+        json!({ "namespaces": namespaces, "maskedPaths": MASKED, "readonlyPaths": READ_ONLY });
+    if let Some(Rootless { uid, gid }) = rootless {
+        let mapped = |id: u32| json!([{ "containerID": 0, "hostID": id, "size": 1 }]);
+        set(&mut linux, "uidMappings", mapped(uid));
+        set(&mut linux, "gidMappings", mapped(gid));
+    }
     let mount = |place: &str, kind: &str, options: &[&str]| json!({ "destination": place, "type": kind, "source": kind, "options": options });
     Ok(json!({
         "ociVersion": "1.0.2",
@@ -76,12 +112,7 @@ pub(super) fn spec(container: &Container, config: &Value, root: &Path) -> Result
             mount("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
             mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         ],
-        "linux": {
-            "namespaces": [
-                { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" },
-            ],
-            "maskedPaths": MASKED, "readonlyPaths": READ_ONLY,
-        },
+        "linux": linux,
     }))
 }
 
