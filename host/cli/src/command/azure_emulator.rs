@@ -45,7 +45,7 @@ pub(super) async fn serve(arguments: AzureEmulator, settings: &Settings) -> Resu
             ca.display()
         );
         anstream::eprintln!(
-            "for windlass: HTTPS_PROXY={} SSL_CERT_FILE={}",
+            "for windlass: HTTPS_PROXY={0} HTTP_PROXY={0} SSL_CERT_FILE={1}",
             emulator.proxy_url(),
             ca.display()
         );
