@@ -1,8 +1,9 @@
 //! Secrets as handles: a step says where a secret goes and never sees it.
 //!
 //! [`Secrets`] is what the pipeline declared: each has a provider (environment, file, local store,
-//! vault, standard input) and perhaps `only-to`, the hosts that it may go to. It is read once per run, on first use, and the
-//! mask learns it before anyone can use it. [`GrantedSecrets`] is that, seen through a step's grant.
+//! vault, standard input) and perhaps `only-to`, the hosts that it may go to. It is read once per
+//! run, on first use, and the mask learns it before anyone can use it. [`GrantedSecrets`] is that,
+//! seen through a step's grant.
 //!
 //! Bytes leave this room only into a socket (`http`), a cipher ([`LocalStore`]), a registry's login
 //! (`oci`), or by [`GrantedSecrets::reveal`], which needs a grant of its own and is recorded.

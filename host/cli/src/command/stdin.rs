@@ -26,7 +26,8 @@ const HELP: &str =
     "pipe its value in: `printf %s \"$VALUE\" | windlass run FILE`, or `windlass run FILE < VALUE`";
 
 fn read_from(name: &str, input: impl Read) -> Result<Secret, Failure> {
-    let mut value = Vec::new();
+    // Room for all of it: a vector that grows leaves what it had in memory that nobody wipes.
+    let mut value = Vec::with_capacity(2 * LARGEST as usize);
     input
         .take(LARGEST + 1)
         .read_to_end(&mut value)
