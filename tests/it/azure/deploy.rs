@@ -85,9 +85,12 @@ fn state(host: &TestHost) -> Value {
     serde_json::from_str(&host.read("emulator/state.json")).unwrap()
 }
 
-/// A port that nobody has at the moment.
+/// A port that nobody has at the moment, and that no connection gets by chance before the container
+/// has it: below those that the kernel gives.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let own = u16::try_from(std::process::id() % 10_000).unwrap();
+    let mut ports = (20_000 + own..30_000).chain(20_000..20_000 + own);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Builds an image of busybox into the registry, which serves `page`, by this program.
