@@ -80,7 +80,7 @@ impl Emulator {
         &self.azure
     }
 
-    /// Stops listening, and lets what goes on end within a few seconds.
+    /// Stops listening, lets what goes on end within a few seconds, and ends what runs.
     pub async fn shutdown(self) {
         self.stop.cancel();
         let mut serving =
@@ -91,6 +91,9 @@ impl Emulator {
         });
         if ended.await.is_err() {
             tracing::debug!("work that took too long to end was cut off");
+        }
+        if timeout(GRACE, self.azure.alive.end()).await.is_err() {
+            tracing::debug!("containers took too long to end");
         }
     }
 }

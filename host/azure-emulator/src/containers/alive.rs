@@ -30,7 +30,7 @@ struct Group {
     addresses: Addresses,
     stop: CancellationToken,
     /// Dropping it stops its containers at once.
-    _containers: JoinSet<()>,
+    containers: JoinSet<()>,
 }
 
 impl Alive {
@@ -52,6 +52,15 @@ impl Alive {
     /// Stops all.
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Stops all, and waits until their containers are gone.
+    pub(crate) async fn end(&self) {
+        let alive = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut group in alive.into_values() {
+            group.stop.cancel();
+            while group.containers.join_next().await.is_some() {}
+        }
     }
 
     fn add(&self, id: &str, group: Group) {
@@ -103,7 +112,7 @@ pub(super) async fn start(
         containers.spawn(life.run(container));
     }
     let fqdn = group.text("/properties/ipAddress/fqdn").to_owned();
-    azure.alive.add(id, Group { fqdn, addresses, stop, _containers: containers });
+    azure.alive.add(id, Group { fqdn, addresses, stop, containers });
     Ok(())
 }
 
