@@ -46,8 +46,11 @@ impl OciRuntime {
         let mut command = self.command();
         command.arg("--root").arg(state);
         // Without limits there is no need for control groups, which few may make.
-        if self.program.file_name().is_some_and(|name| name.to_string_lossy().contains("crun")) {
+        let is = |name: &str| self.program.file_name().is_some_and(|own| own == name);
+        if is("crun") {
             command.arg("--cgroup-manager=disabled");
+        } else if is("runc") {
+            command.args(["--rootless", "true"]);
         }
         command.kill_on_drop(true);
         command
