@@ -7,7 +7,7 @@ use arm::{Arm, Body, Http, ResourceId, Wait};
 use serde_json::{Value, json};
 use windlass_plugin::{Error, Outcome, Result};
 
-use crate::body::{arguments, body};
+use crate::body::body;
 use crate::diff;
 use crate::inputs::{Action, Inputs};
 use crate::outputs::{Outputs, Run};
@@ -153,7 +153,9 @@ impl<C: Cloud> Actor<'_, '_, C> {
         }
         let request = TaskRequest {
             task: id,
-            arguments: arguments(self.inputs, self.cloud)?,
+            arguments: acr::arguments(&self.inputs.args, &self.inputs.secret_args, |name| {
+                self.cloud.secret(name)
+            })?,
             context: self.inputs.context.clone(),
             file: self.inputs.file.clone(),
             target: self.inputs.target.clone(),

@@ -1,6 +1,6 @@
 //! A task as Azure wants it.
 
-use acr::{Argument, Platform, Value as Given};
+use acr::{Argument, Platform};
 use arm::{Body, Http};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +12,6 @@ use crate::inputs::{BaseTrigger, Inputs};
 
 /// What a run may take where nothing is said: az's own.
 const USUAL_TIMEOUT: u64 = 3600;
-
-/// The times that Azure lets a run take, in seconds.
-const TIMES: std::ops::RangeInclusive<u64> = 300..=28_800;
 
 /// What az gives a task to compute with.
 const CPUS: u32 = 2;
@@ -41,7 +38,7 @@ pub fn body<C: Cloud>(
         None => Platform::default(),
     };
     let (step, secrets) = step(inputs, cloud)?;
-    let timeout = timeout(inputs)?.unwrap_or(USUAL_TIMEOUT);
+    let timeout = acr::run_timeout(inputs.run_timeout.as_deref())?.unwrap_or(USUAL_TIMEOUT);
     let mut properties = json!({
         "status": if inputs.disabled { "Disabled" } else { "Enabled" },
         "isSystemTask": false,
@@ -79,41 +76,6 @@ pub fn body<C: Cloud>(
     Ok(body)
 }
 
-/// How long a run may take, in seconds.
-///
-/// # Errors
-/// `invalid.inputs` for what Azure does not allow.
-fn timeout(inputs: &Inputs) -> Result<Option<u64>> {
-    let Some(text) = &inputs.run_timeout else { return Ok(None) };
-    let parsed = humantime::parse_duration(text).ok().map(|time| time.as_secs());
-    match parsed.filter(|seconds| TIMES.contains(seconds)) {
-        Some(seconds) => Ok(Some(seconds)),
-        None => Err(Error::invalid(format!("`run-timeout` is `{text}`"))
-            .hint("write a time from `5m` to `8h`")),
-    }
-}
-
-/// Arguments, in the open and sealed.
-///
-/// # Errors
-/// Those of the host for a secret; `invalid.inputs` for a name that is both.
-pub fn arguments<C: Cloud>(
-    inputs: &Inputs,
-    cloud: &C,
-) -> Result<Vec<Argument<<C::Http as Http>::Secret>>> {
-    if let Some(name) = inputs.args.keys().find(|name| inputs.secret_args.contains_key(*name)) {
-        return Err(Error::invalid(format!("`{name}` is in `args` and in `secret-args`"))
-            .hint("leave one of them away"));
-    }
-    let plain = inputs.args.iter().map(|(name, value)| {
-        Ok(Argument { name: name.clone(), value: Given::Plain(value.clone()) })
-    });
-    let sealed = inputs.secret_args.iter().map(|(name, secret)| {
-        Ok(Argument { name: name.clone(), value: Given::Secret(cloud.secret(secret)?) })
-    });
-    plain.chain(sealed).collect()
-}
-
 type Step<S> = (Value, Vec<(String, S)>);
 
 fn step<C: Cloud>(inputs: &Inputs, cloud: &C) -> Result<Step<<C::Http as Http>::Secret>> {
@@ -123,7 +85,10 @@ fn step<C: Cloud>(inputs: &Inputs, cloud: &C) -> Result<Step<<C::Http as Http>::
         return Err(Error::invalid("a task without `command` needs a `context`")
             .hint("name a git repository: `https://HOST/REPOSITORY.git#BRANCH`"));
     }
-    let (mut list, secrets) = Argument::write(arguments(inputs, cloud)?);
+    let (mut list, secrets) =
+        Argument::write(acr::arguments(&inputs.args, &inputs.secret_args, |name| {
+            cloud.secret(name)
+        })?);
     let is_file = TASK_FILES.iter().any(|ending| file.ends_with(ending));
     let is_docker = inputs.command.is_none() && !is_file;
     if !is_docker {
@@ -132,7 +97,7 @@ fn step<C: Cloud>(inputs: &Inputs, cloud: &C) -> Result<Step<<C::Http as Http>::
     let key = if is_docker { "arguments" } else { "values" };
     let mut step = match &inputs.command {
         Some(command) => {
-            let timeout = timeout(inputs)?.unwrap_or(USUAL_TIMEOUT);
+            let timeout = acr::run_timeout(inputs.run_timeout.as_deref())?.unwrap_or(USUAL_TIMEOUT);
             json!({ "type": "EncodedTask", "encodedTaskContent": encoded(command, timeout)? })
         }
         None if is_file => json!({ "type": "FileTask", "taskFilePath": file }),

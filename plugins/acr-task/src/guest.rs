@@ -1,7 +1,5 @@
 //! The component: the host's interfaces behind the trait that the logic asks for.
 
-use std::time::Duration;
-
 use arm::gate::Gate;
 use windlass_plugin::secrets::{self, Secret};
 use windlass_plugin::{Context, Outcome, Request, Result, Step, log};
@@ -9,12 +7,6 @@ use windlass_plugin::{Context, Outcome, Request, Result, Step, log};
 use crate::act::{Cloud, act};
 use crate::inputs::{self, Inputs};
 use crate::outputs::Outputs;
-
-/// How long a run is waited for where the step has no timeout: the longest that it may take.
-const USUAL_LIMIT: Duration = Duration::from_secs(8 * 3600);
-
-/// What is left of the step's time to say that Azure took too long.
-const MARGIN: Duration = Duration::from_secs(5);
 
 /// The plugin.
 #[derive(Debug)]
@@ -31,7 +23,7 @@ impl Step for AcrTask {
     }
 
     fn run(inputs: Inputs, context: &Context) -> Result<Outcome<Outputs>> {
-        let limit = context.deadline.map_or(USUAL_LIMIT, |left| left.saturating_sub(MARGIN));
+        let limit = acr::patience(context.deadline);
         act(&inputs, context.dry_run, limit, &Azure(Gate::default()))
     }
 }

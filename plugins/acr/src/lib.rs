@@ -16,12 +16,14 @@
 
 mod build;
 mod follow;
+mod input;
 mod log;
 mod registry;
 mod run;
 
 pub use build::{Argument, BuildRequest, Platform, TaskRequest, Value};
 pub use follow::{Watcher, follow};
+pub use input::{arguments, patience, run_timeout};
 pub use log::Log;
 pub use registry::{Registries, Registry, Scope, is_login_server};
 pub use run::{Image, Run, Status, Trigger, cancel, explain, list, schedule, show};

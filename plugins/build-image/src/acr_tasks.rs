@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use acr::{
-    Argument, BuildRequest, Platform, Registries, Registry, Run, Scope, TASKS, Value, Watcher,
-};
+use acr::{BuildRequest, Platform, Registries, Registry, Run, Scope, TASKS, Watcher};
 use arm::{Arm, Http};
 use windlass_plugin::{Error, Outcome, Result};
 
@@ -27,9 +25,6 @@ const MOST_SENDS: u32 = 4;
 
 /// The pause before a context is sent again; each further one is twice as long.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// The times that Azure lets a run take.
-const TIMES: std::ops::RangeInclusive<u64> = 300..=28_800;
 
 /// What the logic needs of the host.
 pub trait Cloud {
@@ -94,7 +89,7 @@ pub fn build<C: Cloud>(
 ) -> Result<Outcome<Outputs>> {
     refuse_local(inputs)?;
     let platform = platform(inputs)?;
-    let timeout = timeout(inputs)?;
+    let timeout = acr::run_timeout(inputs.run_timeout.as_deref())?;
     let http = cloud.http();
     let begun = http.now();
     if !cloud.has_file()? {
@@ -124,7 +119,7 @@ pub fn build<C: Cloud>(
         source,
         file: inputs.dockerfile.as_ref().map_or_else(|| inputs.file.clone(), |_| GIVEN.to_owned()),
         platform: platform.0,
-        arguments: arguments(inputs, cloud)?,
+        arguments: acr::arguments(&inputs.args, &inputs.secret_args, |name| cloud.secret(name))?,
         target: inputs.target.clone(),
         no_cache: inputs.no_cache,
         timeout,
@@ -244,23 +239,6 @@ fn refused(sent: &Sent) -> Error {
     if ours == "transient.azure" { error.retryable() } else { error }
 }
 
-fn arguments<C: Cloud>(
-    inputs: &Inputs,
-    cloud: &C,
-) -> Result<Vec<Argument<<C::Http as Http>::Secret>>> {
-    if let Some(name) = inputs.args.keys().find(|name| inputs.secret_args.contains_key(*name)) {
-        return Err(Error::invalid(format!("`{name}` is in `args` and in `secret-args`"))
-            .hint("leave one of them away"));
-    }
-    let plain = inputs.args.iter().map(|(name, value)| {
-        Ok(Argument { name: name.clone(), value: Value::Plain(value.clone()) })
-    });
-    let secret = inputs.secret_args.iter().map(|(name, secret)| {
-        Ok(Argument { name: name.clone(), value: Value::Secret(cloud.secret(secret)?) })
-    });
-    plain.chain(secret).collect()
-}
-
 /// The platform, as Azure and as we write it.
 fn platform(inputs: &Inputs) -> Result<(Platform, String)> {
     match inputs.platforms.as_slice() {
@@ -272,16 +250,6 @@ fn platform(inputs: &Inputs) -> Result<(Platform, String)> {
         [one] => Ok((Platform::parse(one)?, one.to_ascii_lowercase())),
         [_, ..] => Err(Error::invalid("ACR Tasks build for one platform at a time")
             .hint("use a step for each, or `builder = \"local\"`, which makes an index")),
-    }
-}
-
-fn timeout(inputs: &Inputs) -> Result<Option<u64>> {
-    let Some(text) = &inputs.run_timeout else { return Ok(None) };
-    let parsed = humantime::parse_duration(text).ok().map(|time| time.as_secs());
-    match parsed.filter(|seconds| TIMES.contains(seconds)) {
-        Some(seconds) => Ok(Some(seconds)),
-        None => Err(Error::invalid(format!("`run-timeout` is `{text}`"))
-            .hint("write a time from `5m` to `8h`")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The component.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arm::gate::Gate;
 use windlass_plugin::build::{Builder, Compression, Context as Files, GivenFile};
@@ -31,7 +31,7 @@ impl Step for BuildImage {
 
     fn run(inputs: Inputs, context: &Context) -> Result<Outcome<Outputs>> {
         if inputs.builder == Backend::AcrTasks {
-            let limit = context.deadline.map_or(USUAL_LIMIT, |left| left.saturating_sub(MARGIN));
+            let limit = acr::patience(context.deadline);
             return acr_tasks::build(&inputs, context.dry_run, limit, &Azure::open(&inputs)?);
         }
         acr_tasks::refuse_azure(&inputs)?;
@@ -40,12 +40,6 @@ impl Step for BuildImage {
 }
 
 windlass_plugin::step!(BuildImage);
-
-/// How long a run of Azure is waited for where the step has no timeout: the longest that it may take.
-const USUAL_LIMIT: Duration = Duration::from_secs(8 * 3600);
-
-/// What is left of the step's time to say that Azure took too long.
-const MARGIN: Duration = Duration::from_secs(5);
 
 /// Azure through the host, and the context that is sent to it.
 struct Azure {
