@@ -117,6 +117,32 @@ fn a_password_is_renewed_without_a_gap() {
     assert!(may_newest && !may_old && !may_new, "{may_newest} {may_old} {may_new}");
 }
 
+/// `AcrPull` has no effect on a registry whose permissions are for each repository.
+#[test]
+fn a_registry_with_permissions_for_repositories_gets_the_role_that_counts() {
+    let (_emulator, host) = with_image();
+    let uses = TestHost::guest("fetch");
+    let url = format!("https://management.azure.com{REGISTRY}?api-version=2026-09-01-preview");
+    let body = r#"{"properties":{"roleAssignmentMode":"AbacRepositoryPermissions"}}"#;
+    let change = format!(
+        "[[step]]\nid = \"store\"\nuses = \"{uses}\"\n[step.with]\nmethod = \"PATCH\"\n\
+         url = \"{url}\"\nidentity = \"prod\"\nbody = '{body}'\n\
+         headers = {{ content-type = \"application/json\" }}\n[step.grant]\n\
+         http = [{{ url = \"https://management.azure.com\", methods = [\"PATCH\"], private = true }}]\n\
+         identity = [\"prod\"]\n"
+    );
+    let changed = stored(&host, &change);
+    assert_eq!(changed["status"], 200, "{changed}");
+    let outputs = stored(&host, &principal("", ""));
+    let user = outputs["app-id"].as_str().unwrap().to_owned();
+    let password = values(&host, "myregistry-pull-pwd").pop().unwrap();
+    let (host, may) = may_pull(host, &user, &password);
+    assert!(may, "{outputs}");
+    // Container Registry Repository Reader, by its id, which is the same everywhere.
+    let state = host.read("emulator/state.json");
+    assert!(state.contains("b93aa761-3e63-49ed-ac28-beffa264f7ac"), "{state}");
+}
+
 #[test]
 fn what_azure_does_not_know_yet_is_waited_for() {
     let (emulator, host) = with_image();
